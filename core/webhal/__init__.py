@@ -1,0 +1,1 @@
+"""webhal: one web application file, served by a PC or by a board."""

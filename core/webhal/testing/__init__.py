@@ -1,0 +1,14 @@
+"""What a test needs: a fake network, a client for applications, and the conformance kit for ports.
+
+Names load when first used: a board that runs the kit has no room for the rest.
+"""
+
+_WHERE = {"FakeNetwork": "fake", "TestClient": "client", "check": "check"}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _WHERE:
+        raise AttributeError(name)
+    module = __import__("webhal.testing." + _WHERE[name], None, None, (name,))
+    value = globals()[name] = getattr(module, name)
+    return value
