@@ -1,0 +1,1 @@
+"""webhal's port to CircuitPython: socketpool and wifi.radio."""
