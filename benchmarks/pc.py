@@ -1,0 +1,406 @@
+"""Measures webhal against its peers on this PC, in one run: `python benchmarks/pc.py`; see benchmarks/README.md.
+
+Here live the list of peers and their settings, the load, and the measure, which is the processor time that the
+server's whole process tree takes per answered request. The applications are in apps/, one per peer. The board side
+is not measured here.
+"""
+
+import argparse
+import contextlib
+import http.client
+import os
+import re
+import resource
+import select
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import venv
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+HERE = Path(__file__).resolve().parent
+HOST = "127.0.0.1"
+START_SECONDS = 15  # for a server to answer for the first time
+STOP_SECONDS = 5  # for a server to leave after SIGTERM, before SIGKILL
+
+
+class Unable(Exception):
+    """Says in one line why something cannot be measured."""
+
+
+class Peer(NamedTuple):
+    name: str
+    package: str  # whose version is shown
+    needs: tuple[str, ...]  # what pip installs
+    command: tuple[str, ...]  # a program of the environment and its arguments; {port} is filled in
+
+
+# One process and one thread of Python each, no access log, and the event loop and parser that each recommends.
+GRANIAN = ("granian", "--host", HOST, "--port", "{port}", "--http", "1", "--loop", "uvloop", "--no-ws", "--no-log")
+UVICORN = (
+    "uvicorn", "--host", HOST, "--port", "{port}", "--loop", "uvloop", "--http", "httptools", "--no-access-log",
+    "--log-level", "warning",
+)  # fmt: skip
+CHECKOUT = ("--force-reinstall", "--no-deps", str(HERE.parent))  # as it is now, whatever its version says
+WEBHAL = ("webhal", "run", "webhal_app.py", "--host", HOST, "--port", "{port}", "--no-access-log")
+PEERS = (
+    Peer("webhal", "webhal", CHECKOUT, WEBHAL),
+    Peer("fastwsgi", "fastwsgi", ("fastwsgi", "setuptools<81"), ("python", "fastwsgi_app.py", "{port}")),
+    Peer("socketify", "socketify", ("socketify",), ("python", "socketify_app.py", "{port}")),
+    Peer("granian-rsgi", "granian", ("granian[uvloop]",), (*GRANIAN, "--interface", "rsgi", "rsgi_app:app")),
+    Peer("granian-asgi", "granian", ("granian[uvloop]",), (*GRANIAN, "--interface", "asginl", "asgi_app:app")),
+    Peer("uvicorn", "uvicorn", ("uvicorn[standard]",), (*UVICORN, "asgi_app:app")),
+    Peer("starlette", "starlette", ("starlette", "uvicorn[standard]"), (*UVICORN, "starlette_app:app")),
+    Peer("aiohttp", "aiohttp", ("aiohttp", "uvloop"), ("python", "aiohttp_app.py", "{port}")),
+    Peer("microdot", "microdot", ("microdot",), ("python", "microdot_app.py", "{port}")),
+)
+
+
+class Case(NamedTuple):
+    name: str
+    method: str
+    path: str
+    body: bytes | None
+    answer: re.Pattern[bytes]
+    script: str | None  # wrk's
+
+
+HELLO = re.compile(rb"Hello, world!")
+ECHOED = b"0123456789abcdef" * 64  # as in echo.lua
+CASES = (
+    Case("hello", "GET", "/", None, HELLO, None),
+    Case("headers", "GET", "/", None, HELLO, "headers.lua"),
+    Case("json", "GET", "/users/42", None, re.compile(rb'\{"id": ?42, ?"name": ?"user 42"\}'), None),
+    Case("echo", "POST", "/echo", ECHOED, re.compile(ECHOED), "echo.lua"),
+)
+CONNECTIONS = (1, 32, 256)
+
+# (case, peer, what webhal may cost at most, as a multiple of the peer), all with 32 connections
+BUDGETS = [
+    (case, peer, most)
+    for case in ("hello", "headers")
+    for peer, most in (("fastwsgi", 1.25), ("granian-rsgi", 0.5), ("uvicorn", 0.5), ("starlette", 0.3))
+]
+
+
+class Figures(NamedTuple):
+    cpu: float  # microseconds of the process tree per answered request
+    rate: float  # answered requests per second
+
+
+# -- the environment ---------------------------------------------------------------------------------
+
+
+def environment() -> Path:
+    """The folder of programs of a virtual environment that is kept for this; made when missing."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    root = cache / "webhal" / "benchmarks" / "{}.{}".format(*sys.version_info)
+    programs = root / "bin"
+    if not (programs / "pip").exists():
+        note(f"creating {root}")
+        venv.create(root, with_pip=True)
+    return programs
+
+
+def install(programs: Path, needs: Sequence[str]) -> None:
+    pip = [str(programs / "pip"), "install", "--quiet", "--disable-pip-version-check", *needs]
+    done = subprocess.run(pip, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode:
+        raise Unable("not installed: " + (last_line(done.stdout, "ERROR") or f"pip exit code {done.returncode}"))
+
+
+def version(programs: Path, package: str) -> str:
+    code = f"import importlib.metadata as m; print(m.version({package!r}))"
+    return subprocess.run([programs / "python", "-c", code], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+
+
+# -- servers -----------------------------------------------------------------------------------------
+
+
+class Server:
+    """A server process that answers on a port of its own."""
+
+    def __init__(self, pid: int, port: int):
+        self.pid = pid
+        self.port = port
+
+    def check(self, case: Case) -> None:
+        """Raise Unable unless the server gives the case's answer."""
+        connection = http.client.HTTPConnection(HOST, self.port, timeout=5)
+        try:
+            connection.request(case.method, case.path, case.body)
+            response = connection.getresponse()
+            body = response.read()
+        except (OSError, http.client.HTTPException) as error:
+            raise Unable(f"no answer: {error!r}") from None
+        finally:
+            connection.close()
+        if response.status != 200 or not case.answer.fullmatch(body):
+            raise Unable(f"wrong answer: {response.status}, {body[:60]!r}")
+
+    def load(self, case: Case, connections: int, seconds: int) -> Figures:
+        """Load the server with wrk, on the core of this process, and say what a request cost."""
+        wrk = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s"]
+        if case.script:
+            wrk += ["-s", str(HERE / case.script)]
+        wrk.append(f"http://{HOST}:{self.port}{case.path}")
+        before = processor_seconds(self.pid)
+        done = subprocess.run(wrk, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        spent = processor_seconds(self.pid) - before
+        total = re.search(r"(\d+) requests in", done.stdout)
+        rate = re.search(r"Requests/sec: +([\d.]+)", done.stdout)
+        errors = re.search(r"(Socket errors|Non-2xx).*", done.stdout)
+        if errors or not total or not rate or not int(total[1]):
+            raise Unable("under load: " + (errors[0] if errors else last_line(done.stdout) or "no answer"))
+        return Figures(spent / int(total[1]) * 1e6, float(rate[1]))
+
+    def resident(self) -> int:
+        """Bytes of the server's process in memory."""
+        text = Path(f"/proc/{self.pid}/status").read_text()
+        return int(text.partition("VmRSS:")[2].split()[0]) * 1024
+
+
+@contextlib.contextmanager
+def serving(command: Sequence[str], programs: Path, core: int) -> Iterator[Server]:
+    """A server process in a process group of its own, pinned to one core; it ends with the context."""
+    port = free_port()
+    program, *rest = (argument.format(port=port) for argument in command)
+    with tempfile.TemporaryFile("w+") as log:
+        process = subprocess.Popen(
+            ["taskset", "-c", str(core), str(programs / program), *rest],
+            cwd=HERE / "apps",
+            env={**os.environ, "PYTHONPATH": str(HERE / "apps")},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            for _ in range(START_SECONDS * 20):
+                if process.poll() is not None:
+                    log.seek(0)
+                    raise Unable("does not start: " + (last_line(log.read()) or f"exit code {process.returncode}"))
+                with contextlib.suppress(OSError), socket.create_connection((HOST, port), timeout=1):
+                    break
+                time.sleep(0.05)
+            else:
+                raise Unable(f"does not listen within {START_SECONDS} s")
+            yield Server(process.pid, port)
+        finally:
+            for signum in (signal.SIGTERM, signal.SIGKILL):
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signum)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(STOP_SECONDS)
+                    break
+
+
+def free_port() -> int:
+    with socket.create_server((HOST, 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def processor_seconds(pid: int) -> float:
+    """User and system time of a process, its living descendants, and those that it has waited for: proc(5)."""
+    ticks, pids = 0, [pid]
+    while pids:
+        folder = Path(f"/proc/{pids.pop()}")
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            ticks += sum(map(int, (folder / "stat").read_text().rpartition(")")[2].split()[11:15]))
+            for children in folder.glob("task/*/children"):
+                pids += map(int, children.read_text().split())
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+# -- comparing ---------------------------------------------------------------------------------------
+
+
+def compare(options: argparse.Namespace, programs: Path, core: int) -> None:
+    with contextlib.ExitStack() as stack:
+        servers = {}
+        for peer in PEERS:
+            if options.only and peer.name not in options.only:
+                continue
+            note(f"starting {peer.name}")
+            try:
+                install(programs, peer.needs)
+                server = stack.enter_context(serving(peer.command, programs, core))
+            except Unable as reason:
+                if peer.name == "webhal":
+                    raise
+                print(f"{peer.name} is left out: {reason}")
+            else:
+                servers[f"{peer.name} {version(programs, peer.package)}"] = server
+        results = {}
+        for case in options.cases:
+            for connections in options.connections:
+                results[case.name, connections] = measure(servers, case, connections, options)
+                print_table(f"{case.name}, {connections} connections", results[case.name, connections])
+    print_budgets(results)
+
+
+def measure(
+    servers: dict[str, Server], case: Case, connections: int, options: argparse.Namespace
+) -> dict[str, Figures | None]:
+    """Each server's medians over the rounds, in which the servers take turns; None for one that fails the case."""
+    taken: dict[str, list[Figures]] = {name: [] for name in servers}
+    failed = set()
+    for name, server in servers.items():
+        try:
+            server.check(case)
+        except Unable as reason:
+            print(f"{name}, {case.name}: {reason}")
+            failed.add(name)
+    for _ in range(options.rounds):
+        for name, server in servers.items():
+            if name in failed:
+                continue
+            note(f"{case.name}, {connections} connections: {name}")
+            try:
+                taken[name].append(server.load(case, connections, options.seconds))
+            except Unable as reason:
+                print(f"{name}, {case.name}, {connections} connections: {reason}")
+                failed.add(name)
+    return {name: None if name in failed else median(taken[name]) for name in servers}
+
+
+def median(rounds: list[Figures]) -> Figures:
+    return Figures(statistics.median(r.cpu for r in rounds), statistics.median(r.rate for r in rounds))
+
+
+def print_table(title: str, row_of: dict[str, Figures | None]) -> None:
+    own = next((figures for name, figures in row_of.items() if name.startswith("webhal ")), None)
+    print(f"\n{title:28}{'µs CPU/request':>16}{'requests/s':>14}{'webhal/peer':>14}")
+    for name, figures in row_of.items():
+        if figures is None:
+            print(f"{name:28}{'–':>16}{'–':>14}{'–':>14}")
+        else:
+            ratio = f"{own.cpu / figures.cpu:.2f}" if own and own is not figures else ""
+            print(f"{name:28}{figures.cpu:>16.1f}{figures.rate:>14,.0f}{ratio:>14}")
+    sys.stdout.flush()
+
+
+def print_budgets(results: dict[tuple[str, int], dict[str, Figures | None]]) -> None:
+    print()
+    for case, peer, most in BUDGETS:
+        figures = {name.split()[0]: f for name, f in results.get((case, 32), {}).items()}
+        own, other = figures.get("webhal"), figures.get(peer)
+        if own and other:
+            ratio = own.cpu / other.cpu
+            print(
+                f"{'met   ' if ratio <= most else 'MISSED'} {case}, 32 connections: {own.cpu:.1f} µs is {ratio:.2f} × "
+                f"{peer} ({other.cpu:.1f} µs); at most {most}"
+            )
+
+
+# -- idle connections --------------------------------------------------------------------------------
+
+
+def idle(count: int, programs: Path, core: int, seconds: int) -> None:
+    """Print what `count` idle keep-alive connections cost webhal: memory each, and time of requests on others."""
+    room = count + 1024
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, room), max(hard, room)))
+    except (OSError, ValueError):
+        raise Unable(f"{room} descriptors are needed and {hard} allowed; try a smaller --idle") from None
+    with contextlib.ExitStack() as stack:
+        install(programs, CHECKOUT)
+        server = stack.enter_context(serving(("python", "webhal_idle_app.py", "{port}", str(room)), programs, core))
+        hello = CASES[0]
+        server.check(hello)
+
+        def cost() -> str:
+            figures = [server.load(hello, connections, seconds).cpu for connections in (1, 32)]
+            return "{:.1f} µs with 1, {:.1f} µs with 32 connections".format(*figures)
+
+        before = cost(), server.resident()
+        note(f"opening {count} connections")
+        connections = [stack.enter_context(used_connection(server.port)) for _ in range(count)]
+        resident = server.resident()
+        after = cost()
+        poll = select.poll()
+        for connection in connections:
+            poll.register(connection, select.POLLIN)
+        closed = len(poll.poll(0))
+    grown = resident - before[1]
+    print(f"{count} idle connections, {closed} of them closed by the server meanwhile")
+    print(f"memory: {before[1] >> 10:,} KB before, {resident >> 10:,} KB with them, {grown / count:,.0f} B each")
+    print(f"a request on other connections, before: {before[0]}")
+    print(f"                          with them: {after}")
+
+
+def used_connection(port: int) -> socket.socket:
+    """A connection on which one request was answered."""
+    connection = socket.create_connection((HOST, port), timeout=10)
+    connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    answer = b""
+    while not answer.endswith(b"Hello, world!"):
+        piece = connection.recv(4096)
+        if not piece:
+            raise Unable("the server closed a connection after its first request")
+        answer += piece
+    return connection
+
+
+# -- the command line --------------------------------------------------------------------------------
+
+
+def last_line(text: str, containing: str = "") -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip() and containing in line]
+    return lines[-1] if lines else ""
+
+
+def note(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="measure webhal and its peers on this PC")
+    parser.add_argument("--quick", action="store_true", help="hello with 32 connections only, for one second a round")
+    names = [peer.name for peer in PEERS]
+    parser.add_argument("--only", nargs="+", choices=names, metavar="NAME", help=", ".join(names))
+    parser.add_argument("--case", nargs="+", choices=[case.name for case in CASES], help="default: all")
+    parser.add_argument("--connections", nargs="+", type=int, metavar="N", help="default: 1 32 256")
+    parser.add_argument("--rounds", type=int, default=3, metavar="N", help="the servers take turns; default: 3")
+    parser.add_argument("--seconds", type=int, metavar="N", help="of load in a round; default: 2")
+    parser.add_argument(
+        "--idle", nargs="?", type=int, const=10_000, metavar="N", help="measure N (10000) idle connections instead"
+    )
+    options = parser.parse_args()
+    chosen = options.case or (["hello"] if options.quick else [case.name for case in CASES])
+    options.cases = [case for case in CASES if case.name in chosen]
+    options.connections = options.connections or ([32] if options.quick else CONNECTIONS)
+    options.seconds = options.seconds or (1 if options.quick else 2)
+    return options
+
+
+def main() -> None:
+    options = arguments()
+    try:
+        if not sys.platform.startswith("linux"):
+            raise Unable("this measures by /proc: run it on Linux")
+        if not shutil.which("wrk"):
+            raise Unable("wrk is missing: apt install wrk")
+        cores = sorted(os.sched_getaffinity(0))
+        if len(cores) < 2:
+            raise Unable("two cores are needed, one for the server and one for the load")
+        os.sched_setaffinity(0, {cores[1]})
+        programs = environment()
+        if options.idle:
+            idle(options.idle, programs, cores[0], options.seconds)
+        else:
+            compare(options, programs, cores[0])
+    except Unable as reason:
+        sys.exit(f"pc.py: {reason}")
+
+
+if __name__ == "__main__":
+    main()
