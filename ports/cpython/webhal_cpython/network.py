@@ -1,0 +1,276 @@
+"""The network interface over CPython's sockets: IPv4 and IPv6, and the best poller that the system has.
+
+`Network` is EpollNetwork, else KqueueNetwork, else PollNetwork, else SelectNetwork (Windows). Sockets and
+listeners are non-blocking `socket.socket` objects. What each method promises stands in `webhal.net`. Here is
+the hot path of a PC's server: `wait`, `recv_into` and `send` are one system call and next to nothing else.
+"""
+
+import contextlib
+import errno
+import select
+import socket as bsd
+import time
+from socket import socket as Socket
+from typing import Any
+
+_SECONDS = 0.000_999_999  # a millisecond, less a hair: CPython rounds up, and 7 * 0.001 would be 8 ms
+_MOST_EVENTS = 1024  # reported by one kqueue call; it begins with the next ones at the next call
+_MOST_SELECTED = 512  # sockets that select() takes on Windows (FD_SETSIZE)
+_kqueue: Any = select  # its names exist for the type checker only where it runs on such a system
+
+
+class _Network:
+    """All but readiness; a subclass keeps what it watches in `_watched`."""
+
+    def __init__(self) -> None:
+        self._watched: dict[int, Socket] = {}  # by descriptor
+
+    # -- link ---------------------------------------------------------------------------------------
+
+    def up(self, timeout_ms: int) -> None:
+        """The system's business: nothing to do."""
+
+    def down(self) -> None:
+        """The system's business: nothing to do."""
+
+    def status(self) -> str:
+        return "up"
+
+    def address(self) -> str:
+        """The address of the interface that leads outside, else the loopback's."""
+        # To connect a datagram socket sends nothing, it only chooses the route. The addresses are
+        # those that RFC 5737 and RFC 3849 keep free for documentation.
+        for family, outside in ((bsd.AF_INET, "192.0.2.1"), (bsd.AF_INET6, "2001:db8::1")):
+            try:
+                with Socket(family, bsd.SOCK_DGRAM) as probe:
+                    probe.connect((outside, 9))
+                    return str(probe.getsockname()[0])
+            except OSError:
+                pass
+        return "127.0.0.1"
+
+    # -- sockets ------------------------------------------------------------------------------------
+
+    def listen(self, port: int, host: str, backlog: int) -> Socket:
+        """`host` is an address or a name; "" is every address, IPv4 and IPv6 if the system has both."""
+        if host:
+            found = bsd.getaddrinfo(host, port, type=bsd.SOCK_STREAM, flags=bsd.AI_PASSIVE)
+            found.sort(key=lambda entry: entry[0] != bsd.AF_INET)  # "localhost" is 127.0.0.1 first
+            family, address = found[0][0], found[0][4]
+            return self._listen(family, address, backlog)
+        if bsd.has_dualstack_ipv6():
+            try:
+                return self._listen(bsd.AF_INET6, ("::", port), backlog)
+            except OSError as error:
+                if error.errno in (errno.EADDRINUSE, errno.EACCES):
+                    raise
+        return self._listen(bsd.AF_INET, ("0.0.0.0", port), backlog)
+
+    def _listen(self, family: int, address: Any, backlog: int) -> Socket:
+        listener = Socket(family, bsd.SOCK_STREAM)
+        try:
+            # Windows's SO_REUSEADDR would let two servers share the port.
+            exclusive = getattr(bsd, "SO_EXCLUSIVEADDRUSE", None)
+            listener.setsockopt(bsd.SOL_SOCKET, exclusive or bsd.SO_REUSEADDR, 1)
+            if address[0] == "::":
+                listener.setsockopt(bsd.IPPROTO_IPV6, bsd.IPV6_V6ONLY, 0)
+            listener.setsockopt(bsd.IPPROTO_TCP, bsd.TCP_NODELAY, 1)  # what it accepts inherits it
+            listener.setblocking(False)
+            listener.bind(address)
+            listener.listen(backlog)
+        except BaseException:
+            listener.close()
+            raise
+        return listener
+
+    def local_port(self, listener: Socket) -> int:
+        return int(listener.getsockname()[1])
+
+    def accept(self, listener: Socket) -> tuple[Socket, tuple[str, int]] | None:
+        while True:
+            try:
+                socket, peer = listener.accept()
+            except BlockingIOError:
+                return None
+            except ConnectionAbortedError:
+                continue
+            socket.setblocking(False)
+            host = peer[0]
+            if host.startswith("::ffff:"):  # an IPv4 client of a listener for both
+                host = host[7:]
+            return socket, (host, peer[1])
+
+    def recv_into(self, socket: Socket, buffer: bytearray | memoryview) -> int | None:
+        try:
+            return socket.recv_into(buffer)
+        except BlockingIOError:
+            return None
+
+    def send(self, socket: Socket, data: bytes | bytearray | memoryview, start: int) -> int | None:
+        try:
+            return socket.send(memoryview(data)[start:] if start else data)
+        except BlockingIOError:
+            return None
+
+    def close(self, socket: Socket) -> None:
+        descriptor = socket.fileno()  # -1 where it is closed already
+        if descriptor in self._watched:
+            # close() would end it too, but not while a child process has a copy of the descriptor.
+            self._forget(descriptor)
+            del self._watched[descriptor]
+        with contextlib.suppress(OSError):
+            socket.close()
+
+    def shut(self, socket: Socket) -> None:
+        with contextlib.suppress(OSError):
+            socket.shutdown(bsd.SHUT_WR)
+
+    # -- readiness: a subclass's ----------------------------------------------------------------------
+
+    def watch(self, socket: Socket, read: bool, write: bool) -> None:
+        raise NotImplementedError
+
+    def wait(self, timeout_ms: int) -> list[Socket]:
+        raise NotImplementedError
+
+    def _forget(self, descriptor: int) -> None:
+        """Stop watching `descriptor`, which is still in `_watched`."""
+        raise NotImplementedError
+
+    # -- clock --------------------------------------------------------------------------------------
+
+    def ticks_ms(self) -> int:
+        return time.monotonic_ns() // 1_000_000
+
+    def ticks_diff(self, later: int, earlier: int) -> int:
+        return later - earlier
+
+    def unix_time(self) -> int:
+        return int(time.time())
+
+
+class PollNetwork(_Network):
+    """Readiness by poll(). A socket that failed is reported whatever it is watched for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._poller: Any = self._make_poller()
+
+    def _make_poller(self) -> Any:
+        return select.poll()
+
+    def watch(self, socket: Socket, read: bool, write: bool) -> None:
+        descriptor = socket.fileno()
+        events = (select.POLLIN if read else 0) | (select.POLLOUT if write else 0)  # epoll's are the same
+        if descriptor in self._watched:
+            self._poller.modify(descriptor, events)
+        else:
+            self._poller.register(descriptor, events)
+            self._watched[descriptor] = socket
+
+    def _forget(self, descriptor: int) -> None:
+        self._poller.unregister(descriptor)
+
+    def wait(self, timeout_ms: int) -> list[Socket]:
+        watched = self._watched
+        return [watched[descriptor] for descriptor, _ in self._poller.poll(timeout_ms)]
+
+
+class EpollNetwork(PollNetwork):
+    """Readiness by Linux's epoll. One call reports at most 1023 sockets; the others come first at the next."""
+
+    def _make_poller(self) -> Any:
+        poller = select.epoll()
+        self._poll = poller.poll
+        return poller
+
+    def wait(self, timeout_ms: int) -> list[Socket]:
+        watched = self._watched
+        ready = []  # a loop: where one socket is ready, a comprehension costs more (before Python 3.12)
+        for descriptor, _ in self._poll(timeout_ms * _SECONDS):
+            ready.append(watched[descriptor])
+        return ready
+
+    def fileno(self) -> int:
+        return int(self._poller.fileno())
+
+
+class KqueueNetwork(_Network):
+    """Readiness by kqueue, of macOS and the BSDs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._queue = _kqueue.kqueue()
+        self._filters: dict[int, tuple[bool, bool]] = {}  # (read, write) by descriptor
+
+    def watch(self, socket: Socket, read: bool, write: bool) -> None:
+        descriptor = socket.fileno()
+        self._filter(descriptor, read, write)
+        self._watched[descriptor] = socket
+
+    def _filter(self, descriptor: int, read: bool, write: bool) -> None:
+        reads, writes = self._filters.get(descriptor, (False, False))
+        changes = []
+        for kind, now, wanted in (
+            (_kqueue.KQ_FILTER_READ, reads, read),
+            (_kqueue.KQ_FILTER_WRITE, writes, write),
+        ):
+            if now != wanted:
+                changes.append(_kqueue.kevent(descriptor, kind, _kqueue.KQ_EV_ADD if wanted else _kqueue.KQ_EV_DELETE))
+        if changes:
+            self._queue.control(changes, 0)
+        self._filters[descriptor] = (read, write)
+
+    def _forget(self, descriptor: int) -> None:
+        self._filter(descriptor, False, False)
+        del self._filters[descriptor]
+
+    def wait(self, timeout_ms: int) -> list[Socket]:
+        ready: list[Socket] = []
+        for event in self._queue.control(None, _MOST_EVENTS, timeout_ms / 1000):
+            socket = self._watched[event.ident]
+            if socket not in ready:  # it is there twice when it can be read and written
+                ready.append(socket)
+        return ready
+
+    def fileno(self) -> int:
+        return int(self._queue.fileno())
+
+
+class SelectNetwork(_Network):
+    """Readiness by select(), which takes few sockets: `accept` raises OSError at the limit."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._readers: set[Socket] = set()
+        self._writers: set[Socket] = set()
+
+    def accept(self, listener: Socket) -> tuple[Socket, tuple[str, int]] | None:
+        if len(self._watched) >= _MOST_SELECTED:
+            raise OSError(errno.ENFILE, "select() takes no more sockets")
+        return super().accept(listener)
+
+    def watch(self, socket: Socket, read: bool, write: bool) -> None:
+        self._watched[socket.fileno()] = socket
+        (self._readers.add if read else self._readers.discard)(socket)
+        (self._writers.add if write else self._writers.discard)(socket)
+
+    def _forget(self, descriptor: int) -> None:
+        self.watch(self._watched[descriptor], False, False)
+
+    def wait(self, timeout_ms: int) -> list[Socket]:
+        if not self._readers and not self._writers:  # Windows's select() refuses to wait for nothing
+            time.sleep(timeout_ms * _SECONDS)
+            return []
+        readable, writable, _ = select.select(self._readers, self._writers, (), timeout_ms * _SECONDS)
+        return list(dict.fromkeys(readable + writable))
+
+
+if hasattr(select, "epoll"):
+    Network: type[_Network] = EpollNetwork
+elif hasattr(select, "kqueue"):
+    Network = KqueueNetwork
+elif hasattr(select, "poll"):
+    Network = PollNetwork
+else:
+    Network = SelectNetwork
