@@ -1,0 +1,23 @@
+"""tox's plug-in of this project: an environment that needs a MicroPython that cannot be had is skipped.
+
+It shows as SKIP in tox's own summary, with one line on how to install a MicroPython. Under CI it fails.
+"""
+
+import os
+import subprocess
+import sys
+
+from tox.plugin import impl
+from tox.tox_env.api import ToxEnv
+from tox.tox_env.errors import Fail, Skip
+
+BITS = {"micropython": "64", "micropython32": "32"}
+
+
+@impl
+def tox_before_run_commands(tox_env: ToxEnv) -> None:
+    if bits := BITS.get(tox_env.conf.name or ""):
+        tool = str(tox_env.core["tox_root"] / "tools/micropython.py")
+        found = subprocess.run([sys.executable, tool, "--bits", bits], capture_output=True, text=True)
+        if found.returncode:
+            raise (Fail if os.environ.get("CI") else Skip)(found.stderr.strip())
