@@ -15,6 +15,11 @@ Rules for whoever edits this file:
 
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from webhal.app import App
+    from webhal.chunked import Chunked
+
 _METHODS = b" GET HEAD POST PUT DELETE PATCH OPTIONS TRACE CONNECT "
 # tchar of RFC 9110, 5.6.2, the frequent ones first: strip() searches it from the left.
 _TOKEN = b"etaoinsrhldcumfpgwybvkxjqzACHUEOTILSRDNXPMFGKBVWYQJZ-0123456789_!#$%&'*+.^`|~"
@@ -52,7 +57,7 @@ class Request:
     Other attributes (args, headers, cookies, text, json, form, files …) come from request.py when first used.
     """
 
-    app: object
+    app: "App"
     client: "tuple[str, int]"
     minor = 1
     length = 0

@@ -1,0 +1,46 @@
+"""Answers to what went wrong: error handlers, their default text, and the log; loaded at the first error."""
+
+import sys
+
+from webhal.app import App
+from webhal.http import HTTPError, Request
+from webhal.response import Response, to_response
+from webhal.status import phrase
+
+
+def explain(app: App, request: Request, error: Exception) -> Response:
+    """The response of the error handler that fits best, here or in the applications around; else the default."""
+    refused = isinstance(error, HTTPError)
+    status = error.status if refused else 500
+    around: "App | None" = app
+    while around:
+        handler = around.errors.get(status) if refused else None
+        if handler is None:
+            best = None
+            for cause in around.errors:
+                if isinstance(cause, type) and isinstance(error, cause) and (not best or issubclass(cause, best)):
+                    best = cause
+            handler = around.errors.get(best) or around.errors.get(status)
+        if handler:
+            result = handler(request, error)
+            if isinstance(result, (tuple, Response)):
+                return to_response(result)
+            return Response(result, status)
+        around = around.parent
+    if not refused:
+        log(error)
+        return Response("Internal Server Error\n", 500)
+    headers = {"Content-Type": "text/plain; charset=utf-8"}
+    if error.headers:
+        headers.update(error.headers)
+    return Response((error.message or phrase(status)) + "\n", status, headers)
+
+
+def log(error: BaseException) -> None:
+    """Print the traceback on this platform's standard error."""
+    if hasattr(sys, "print_exception"):
+        sys.print_exception(error, sys.stderr)
+    else:
+        import traceback
+
+        traceback.print_exception(type(error), error, error.__traceback__)

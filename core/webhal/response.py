@@ -1,0 +1,119 @@
+"""Responses (RFC 9110, RFC 9112): what a handler returned, made into bytes.
+
+Bodies that are streamed are in stream.py and reason phrases other than OK in status.py, both loaded when
+needed. What a response's fields may contain is judged here and nowhere else.
+"""
+
+from webhal.http import _TOKEN
+
+_HTML = "text/html; charset=utf-8"
+_BYTES = "application/octet-stream"
+
+
+class Response:
+    """A response: `body`, `status` (200 to 599) and `headers`, a dict of field values by name.
+
+    The body is str (text/html, UTF-8), bytes (application/octet-stream), dict or list (JSON), None (204), or
+    an iterator or asynchronous iterator of str and bytes; a Content-Type in `headers` wins. A field that
+    occurs several times has a list of values. An iterator's length may be promised by a Content-Length in
+    `headers`; without one it is sent in chunks.
+    """
+
+    def __init__(self, body: object = b"", status: int = 200, headers: "dict[str, object] | None" = None) -> None:
+        self.body = body
+        self.status = status
+        self.headers = {} if headers is None else headers
+
+    def set_cookie(self, name: str, value: str, **attributes: object) -> None:
+        """Add a Set-Cookie field; for the attributes see cookies.set_cookie."""
+        from webhal.cookies import set_cookie
+
+        set_cookie(self, name, value, **attributes)
+
+
+def to_response(result: object) -> Response:
+    """The Response meant by what a handler returned: one, a body, or (body, status[, headers])."""
+    if isinstance(result, Response):
+        return result
+    if isinstance(result, tuple):
+        if not 2 <= len(result) <= 3:
+            raise TypeError("a handler returns a body, (body, status) or (body, status, headers)")
+        return Response(*result)
+    return Response(result)
+
+
+def serialise(response: Response, method: str, extra: str) -> "tuple[bytes, object]":
+    """(head, body) of the response to a request of this `method`; `extra` are field lines for the head.
+
+    The body comes back as bytes, or, if it must be streamed, as it was, and the head without its framing.
+    Raises ValueError or TypeError for a response that HTTP cannot carry.
+    """
+    body = response.body
+    kind = _HTML
+    if isinstance(body, str):
+        body = body.encode()
+    elif isinstance(body, (bytes, bytearray, memoryview)):
+        kind = _BYTES
+    elif body is None:
+        body = kind = ""
+        if response.status == 200:
+            response.status = 204
+    elif isinstance(body, (dict, list)):
+        import json
+
+        body = json.dumps(body).encode()
+        kind = "application/json"
+    elif hasattr(body, "__next__") or hasattr(body, "send") or hasattr(body, "__anext__"):
+        return head(response, kind, None, extra), body
+    else:
+        raise TypeError("a body is str, bytes, dict, list, None or an iterator, not " + type(body).__name__)
+    length = len(body)
+    if response.status == 200 and not response.headers:
+        start = "HTTP/1.1 200 OK\r\n%sContent-Type: %s\r\nContent-Length: %d\r\n\r\n" % (extra, kind, length)
+        return start.encode(), b"" if method == "HEAD" else body
+    bare = response.status == 204 or response.status == 304
+    if length and bare:
+        raise ValueError("a response of status %d has no body" % response.status)
+    promised = response.headers.get("Content-Length", length)
+    if method == "HEAD":
+        length = int(promised)
+        body = b""
+    elif int(promised) != length:
+        raise ValueError("Content-Length %s, but the body has %d bytes" % (promised, length))
+    return head(response, kind, None if bare else length, extra) + b"\r\n", body
+
+
+def head(response: Response, kind: str, length: "int | None", extra: str) -> bytes:
+    """The status line and fields, without the empty line; `kind` is the Content-Type if none is set."""
+    status = response.status
+    if not isinstance(status, int) or not 200 <= status <= 599:
+        raise ValueError("a status is an int from 200 to 599, not " + repr(status))
+    if status == 200:
+        reason = "OK"
+    else:
+        from webhal.status import phrase
+
+        reason = phrase(status)
+    lines = ["HTTP/1.1 %d %s\r\n%s" % (status, reason, extra)]
+    for name in response.headers:
+        lower = name.lower()
+        if lower == "connection" or lower == "transfer-encoding":
+            raise ValueError(name + " is written by webhal itself")
+        if lower == "content-type":
+            kind = ""
+        if lower != "content-length" or length is None:
+            values = response.headers[name]
+            for value in values if isinstance(values, (list, tuple)) else (values,):
+                lines.append(_field(name, str(value)))
+    if kind and length != 0 and status != 304:
+        lines.append("Content-Type: %s\r\n" % kind)
+    if length is not None:
+        lines.append("Content-Length: %d\r\n" % length)
+    return "".join(lines).encode()
+
+
+def _field(name: str, value: str) -> str:
+    """One field line. Raises ValueError where it could be read as more, or as something else."""
+    if not name or name.encode().strip(_TOKEN) or "\r" in value or "\n" in value or "\0" in value:
+        raise ValueError("not a response field: %r: %r" % (name, value))
+    return "%s: %s\r\n" % (name, value)

@@ -1,0 +1,107 @@
+"""Routes beyond a fixed path and method: parameters, mounted applications, HEAD, OPTIONS, 405; loaded when used."""
+
+from webhal.app import App
+from webhal.http import HTTPError, Request
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def compile_path(path: str) -> "list[object]":
+    """The segments of a path: a str to be matched, or a tuple (converter,) for a parameter.
+
+    Raises ValueError unless each parameter is a whole segment <name>, <int:name> or, at the end, <path:name>.
+    """
+    if path[:1] != "/":
+        raise ValueError("a path starts with /, not " + repr(path))
+    segments: "list[object]" = path.split("/")
+    for index, segment in enumerate(segments):
+        if "<" in segment or ">" in segment:
+            inner = segment[1:-1].split(":")
+            kind = inner[0] if len(inner) == 2 else "str"
+            whole = segment[0] == "<" and segment[-1] == ">" and inner[-1] and len(inner) <= 2
+            if not whole or "<" in inner[-1] or kind not in ("str", "int", "path"):
+                raise ValueError("a parameter is <name>, <int:name> or <path:name>, not " + repr(segment))
+            if kind == "path" and index < len(segments) - 1:
+                raise ValueError("<path:…> ends a path: " + repr(path))
+            segments[index] = (kind,)
+    return segments
+
+
+def match(segments: "list[object]", parts: "list[str]") -> "list[object] | None":
+    """The values of the parameters if the path's `parts` fit the `segments`, else None."""
+    values: "list[object]" = []
+    for index, segment in enumerate(segments):
+        if index >= len(parts):
+            return None
+        part = parts[index]
+        if type(segment) is str:
+            if segment != part:
+                return None
+        elif segment[0] == "path":
+            values.append("/".join(parts[index:]))
+            return values
+        elif segment[0] == "int":
+            if not part.encode().isdigit():
+                return None
+            values.append(int(part))
+        elif part:
+            values.append(part)
+        else:
+            return None
+    return values if len(parts) == len(segments) else None
+
+
+def search(app: App, request: Request, path: str) -> object:
+    """What the handler for `path` returns, if it is found in another way than by its exact method and path."""
+    for prefix, mounted in app.mounts:
+        if path == prefix or path.startswith(prefix + "/"):
+            request.app = mounted
+            return mounted.answer(request, path[len(prefix) :] or "/")
+    handler, values = find(app, request.method, path)
+    if handler:
+        return handler(request, *values)
+    allowed = allow(app, path)
+    if request.method == "OPTIONS" and (allowed or path == "*"):
+        return None, 204, {"Allow": allowed or "GET, HEAD, OPTIONS"}
+    if allowed:
+        raise HTTPError(405, "", {"Allow": allowed})
+    raise HTTPError(404)
+
+
+def find(app: App, method: str, path: str) -> "tuple[Callable[..., object] | None, list[object]]":
+    """(handler, values of its parameters) for a method and path, (None, []) if there is none."""
+    handler = app.routes.get(method + " " + path)
+    if handler:
+        return handler, []
+    if app.patterns:
+        parts = path.split("/")
+        for known, segments, handler in app.patterns:
+            if known == method:
+                values = match(segments, parts)
+                if values is not None:
+                    return handler, values
+    return find(app, "GET", path) if method == "HEAD" else (None, [])
+
+
+def allow(app: App, path: str) -> str:
+    """The value of Allow for a path: the methods that it has, "" if it has none."""
+    methods = []
+    for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"):
+        if find(app, method, path)[0]:
+            methods.append(method)
+    return ", ".join(methods + ["OPTIONS"]) if methods else ""
+
+
+def streams(app: App, request: Request) -> bool:
+    """Whether the handler for a request reads the body itself."""
+    path = request.path
+    while True:
+        for prefix, mounted in app.mounts:
+            if path == prefix or path.startswith(prefix + "/"):
+                app = mounted
+                path = path[len(prefix) :] or "/"
+                break
+        else:
+            return bool(app.streamed) and find(app, request.method, path)[0] in app.streamed
