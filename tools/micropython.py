@@ -45,7 +45,7 @@ def find(bits: int) -> Path:
     """The path of a MicroPython with words of `bits` (32 or 64); raises Unavailable."""
     if given := os.environ.get(VARIABLE[bits]):
         if not _fits(Path(given), bits):
-            raise Unavailable(f"{VARIABLE[bits]}={given} is no {_kind(bits)}")
+            raise Unavailable(f"{VARIABLE[bits]}={given} does not name one")
         return Path(given)
     on_path = shutil.which("micropython")
     if on_path and _fits(Path(on_path), bits):
