@@ -222,10 +222,10 @@ class FakeNetwork:
         self._require(0 <= port < 65536 and isinstance(host, str) and backlog > 0, "listen: wrong arguments")
         self._call("listen")
         if self._joined is None or self._joined > self.now:
-            raise OSError(errno.EHOSTUNREACH)
+            raise OSError(errno.EHOSTUNREACH, "the link is down")
         taken = [listener.port for listener in self.listeners]
         if port in taken:
-            raise OSError(errno.EADDRINUSE)
+            raise OSError(errno.EADDRINUSE, "address in use")
         if not port:
             port = 49152
             while port in taken:
@@ -243,7 +243,7 @@ class FakeNetwork:
         if self._call("accept") is None:
             return None
         if listener.broken or len(self.sockets) >= self.limit:
-            raise OSError(errno.ENOMEM)
+            raise OSError(errno.ENOMEM, "no socket to spare")
         while listener.waiting:
             client = listener.waiting.pop(0)
             if client.socket.broken and self._number(2):
@@ -383,7 +383,7 @@ class FakeNetwork:
                 break
         else:
             if socket and socket.broken:
-                outcome = OSError(errno.ECONNRESET)
+                outcome = OSError(errno.ECONNRESET, "connection reset")
             elif operation in ("accept", "recv_into", "send") and self._chance():
                 outcome = None
         if not isinstance(outcome, BaseException):
