@@ -1,1 +1,34 @@
-"""webhal: one web application file, served by a PC or by a board."""
+"""webhal: one web application file for PCs and boards.
+
+Only names live here, each loaded from its module when it is first used, for boards are small.
+"""
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from webhal.app import App as App
+    from webhal.helpers import abort as abort
+    from webhal.helpers import redirect as redirect
+    from webhal.helpers import sleep_ms as sleep_ms
+    from webhal.http import HTTPError as HTTPError
+    from webhal.http import Request as Request
+    from webhal.response import Response as Response
+    from webhal.server import Server as Server
+
+_HOMES = {
+    "App": "app",
+    "HTTPError": "http",
+    "Request": "http",
+    "Response": "response",
+    "Server": "server",
+    "abort": "helpers",
+    "redirect": "helpers",
+    "sleep_ms": "helpers",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError("webhal has no " + repr(name))
+    module = __import__("webhal." + _HOMES[name], None, None, (name,))
+    value = globals()[name] = getattr(module, name)
+    return value

@@ -11,6 +11,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from webhal.net import Network
+
     Handler = Callable[..., object]
 
 
@@ -122,6 +124,15 @@ class App:
             return handler
 
         return register
+
+    def run(self, port: int = 80, host: str = "", network: "Network | None" = None, **limits: object) -> None:
+        """Serve until Ctrl-C, over this platform's port of webhal or another `network`.
+
+        `limits` are those of Server. Raises OSError when the link cannot come up, or `port` is taken.
+        """
+        from webhal.run import run
+
+        run(self, port, host, network, limits)
 
     # -- what a server asks -----------------------------------------------------------------------------
 

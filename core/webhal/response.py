@@ -42,11 +42,10 @@ def to_response(result: object) -> Response:
     return Response(result)
 
 
-def serialise(response: Response, method: str, extra: str) -> "tuple[bytes, object]":
+def serialise(response: Response, method: str, extra: str) -> "tuple[bytes | None, object]":
     """(head, body) of the response to a request of this `method`; `extra` are field lines for the head.
 
-    The body comes back as bytes, or, if it must be streamed, as it was, and the head without its framing.
-    Raises ValueError or TypeError for a response that HTTP cannot carry.
+    (None, body) for a body that is streamed: stream.py makes its head when the first piece is there. Raises ValueError or TypeError for a response that HTTP cannot carry.
     """
     body = response.body
     kind = _HTML
@@ -64,7 +63,7 @@ def serialise(response: Response, method: str, extra: str) -> "tuple[bytes, obje
         body = json.dumps(body).encode()
         kind = "application/json"
     elif hasattr(body, "__next__") or hasattr(body, "send") or hasattr(body, "__anext__"):
-        return head(response, kind, None, extra), body
+        return None, body
     else:
         raise TypeError("a body is str, bytes, dict, list, None or an iterator, not " + type(body).__name__)
     length = len(body)
@@ -74,13 +73,23 @@ def serialise(response: Response, method: str, extra: str) -> "tuple[bytes, obje
     bare = response.status == 204 or response.status == 304
     if length and bare:
         raise ValueError("a response of status %d has no body" % response.status)
-    promised = response.headers.get("Content-Length", length)
+    promised = find(response.headers, "content-length")
+    if promised is None:
+        promised = length
     if method == "HEAD":
         length = int(promised)
         body = b""
     elif int(promised) != length:
         raise ValueError("Content-Length %s, but the body has %d bytes" % (promised, length))
     return head(response, kind, None if bare else length, extra) + b"\r\n", body
+
+
+def find(headers: "dict[str, object]", lower: str) -> object:
+    """The value of the field whose name is `lower` in lower case, or None."""
+    for name in headers:
+        if name.lower() == lower:
+            return headers[name]
+    return None
 
 
 def head(response: Response, kind: str, length: "int | None", extra: str) -> bytes:

@@ -1,0 +1,38 @@
+"""Setting cookies (RFC 6265, 4.1), loaded when used. Reading them is in request.py."""
+
+from webhal.response import Response
+
+
+def set_cookie(
+    response: Response,
+    name: str,
+    value: str,
+    max_age: "int | None" = None,
+    path: str = "/",
+    domain: str = "",
+    secure: bool = False,
+    http_only: bool = True,
+    same_site: str = "Lax",
+) -> None:
+    """Add a Set-Cookie field; `max_age` in seconds, 0 to delete, None until the browser closes.
+
+    Raises ValueError for a name or value that a cookie cannot carry.
+    """
+    for text in (name, value, path, domain):
+        if ";" in text or "," in text or text.strip() != text:
+            raise ValueError("not to be put in a cookie: " + repr(text))
+    if not name or "=" in name or " " in name:
+        raise ValueError("not a cookie's name: " + repr(name))
+    parts = ["%s=%s" % (name, value), "Path=" + path]
+    if domain:
+        parts.append("Domain=" + domain)
+    if max_age is not None:
+        parts.append("Max-Age=%d" % max_age)
+    if same_site:
+        parts.append("SameSite=" + same_site)
+    if secure:
+        parts.append("Secure")
+    if http_only:
+        parts.append("HttpOnly")
+    earlier = response.headers.get("Set-Cookie", [])
+    response.headers["Set-Cookie"] = (earlier if isinstance(earlier, list) else [earlier]) + ["; ".join(parts)]

@@ -1,0 +1,163 @@
+"""What a Request offers beyond its head and body, loaded when an application first asks for it.
+
+`attribute` makes each of these once: args, headers, cookies, text, json, form, read. The judgement of a
+request's bytes is in http.py; what is malformed in a value here is answered with 400 all the same.
+"""
+
+from webhal.http import HTTPError, Request
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+_HEX = b"0123456789abcdefABCDEF"
+
+
+class MultiDict:
+    """Names with one or several str values, in the order in which the client sent them."""
+
+    def __init__(self, pairs: "list[tuple[str, str]]", fold: bool = False) -> None:
+        self.pairs = pairs
+        self.fold = fold  # names are compared in lower case
+
+    def getlist(self, name: str) -> "list[str]":
+        """All values of `name`."""
+        if self.fold:
+            name = name.lower()
+        return [value for known, value in self.pairs if known == name]
+
+    def get(self, name: str, default: "str | None" = None) -> "str | None":
+        """The first value of `name`, or `default`."""
+        values = self.getlist(name)
+        return values[0] if values else default
+
+    def __getitem__(self, name: str) -> str:
+        """The first value of `name`; raises KeyError."""
+        values = self.getlist(name)
+        if not values:
+            raise KeyError(name)
+        return values[0]
+
+    def __contains__(self, name: str) -> bool:
+        return bool(self.getlist(name))
+
+    def __iter__(self) -> "Iterator[str]":
+        return iter([name for name, _ in self.pairs])
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def items(self) -> "list[tuple[str, str]]":
+        """(name, value) pairs, a name with several values several times."""
+        return self.pairs
+
+
+def attribute(request: Request, name: str) -> object:
+    """The value of a Request's late attribute. Raises AttributeError, or HTTPError for bad input."""
+    if name == "headers":
+        return MultiDict(_fields(request.head), True)
+    if name == "args":
+        query = request.target.find("?")
+        return MultiDict(_pairs(request.target[query + 1 :] if query >= 0 else ""))
+    if name == "cookies":
+        return _cookies(request.headers.getlist("cookie"))
+    if name == "text":
+        return decode(request.body)
+    if name == "json":
+        return _json(request.body)
+    if name == "form":
+        kind = request.headers.get("content-type", "")
+        if kind.split(";")[0].strip().lower() != "application/x-www-form-urlencoded":
+            raise HTTPError(415, "a form is application/x-www-form-urlencoded")
+        return MultiDict(_pairs(decode(request.body)))
+    if name == "read":
+        return lambda most=512: Read(request, most)
+    raise AttributeError("a request has no " + repr(name))
+
+
+class Read:
+    """Awaitable: the next 1 to `most` bytes of a streamed body, b"" at its end."""
+
+    def __init__(self, request: Request, most: int) -> None:
+        self.request = request
+        self.most = most
+
+    def __iter__(self) -> "Generator[None, None, bytes]":
+        connection = getattr(self.request, "connection", None)
+        while connection:
+            piece = connection.read_body(self.most)
+            if piece is not None:
+                return piece
+            yield None
+        return b""
+
+    __await__ = __iter__
+
+
+def decode(data: bytes) -> str:
+    """UTF-8 text. Raises HTTPError(400) for anything else."""
+    try:
+        return str(data, "utf-8")
+    except UnicodeError:
+        raise HTTPError(400, "not UTF-8") from None
+
+
+def unquote(text: str) -> str:
+    """`text` with percent-escapes decoded, once (RFC 3986, 2.1). Raises HTTPError(400) for a bad escape."""
+    parts = text.encode().split(b"%")
+    whole = [parts[0]]
+    for part in parts[1:]:
+        if len(part) < 2 or part[:2].strip(_HEX):
+            raise HTTPError(400, "malformed percent-escape")
+        whole.append(bytes((int(part[:2], 16),)))
+        whole.append(part[2:])
+    return decode(b"".join(whole))
+
+
+def _pairs(text: str) -> "list[tuple[str, str]]":
+    """The names and values of a query or an urlencoded form."""
+    pairs = []
+    for part in text.replace("+", " ").split("&"):
+        if part:
+            equals = part.find("=")
+            if equals < 0:
+                pairs.append((unquote(part), ""))
+            else:
+                pairs.append((unquote(part[:equals]), unquote(part[equals + 1 :])))
+    return pairs
+
+
+def _fields(head: bytes) -> "list[tuple[str, str]]":
+    """The fields of a head that http.py has judged, names in lower case."""
+    pairs = []
+    for line in head.split(b"\r\n")[1:]:
+        colon = line.find(b":")
+        if colon > 0:
+            value = line[colon + 1 :].strip(b" \t")
+            try:
+                text = str(value, "utf-8")
+            except UnicodeError:  # ISO 8859-1, as fields were once
+                text = "".join([chr(byte) for byte in value])
+            pairs.append((line[:colon].decode().lower(), text))
+    return pairs
+
+
+def _cookies(values: "list[str]") -> "dict[str, str]":
+    """The cookies of a request by name (RFC 6265, 4.2); the first of a name wins."""
+    cookies: "dict[str, str]" = {}
+    for value in values:
+        for part in value.split(";"):
+            equals = part.find("=")
+            name = part[:equals].strip()
+            if equals > 0 and name not in cookies:
+                cookies[name] = part[equals + 1 :].strip().strip('"')
+    return cookies
+
+
+def _json(body: bytes) -> object:
+    import json
+
+    try:
+        return json.loads(decode(body))
+    except (ValueError, RuntimeError):  # RuntimeError: nested too deeply
+        raise HTTPError(400, "malformed JSON") from None

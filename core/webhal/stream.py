@@ -1,0 +1,197 @@
+"""Stream: a response that is made piece by piece, or a handler that outlives the step it began in.
+
+Loaded when a handler returns an iterator or an asynchronous iterator, or is itself `async def`. Each is
+driven as a generator here: what it yields is a piece of the body (str or bytes), None ("go on when
+something has happened"), or a number of milliseconds to sleep. That is the only way that holds on all
+interpreters, where a coroutine and a generator may be of one type.
+
+The server steps whatever is in a slot's `rest` through `step`, `close`, `waiting`, `received`, `left_ms`.
+"""
+
+from webhal.errors import log
+from webhal.http import Request
+from webhal.response import _BYTES, _HTML, Response, find, head
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+    from webhal.net import Network
+    from webhal.server import Server, Slot
+
+
+class Stream:
+    """One request's running answer. `response` is None until a handler's first piece, or its end, tells."""
+
+    def __init__(self, request: Request, source: object, response: "Response | None", now: int) -> None:
+        self.request = request
+        self.source = _as_generator(source)
+        self.response = response
+        self.begun = now
+        self.received = 0  # bytes of the request's body
+        self.started = False  # the head is sent
+        self.promised: "int | None" = None  # bytes of a Content-Length still to come
+        self.chunked = False
+        self.waiting = False  # for something to happen, or
+        self.sleep: "int | None" = None  # for so many ms to pass
+        self.since = now
+        self.queued = False  # in Server.running
+
+    def step(self, server: "Server", slot: "Slot") -> None:
+        """Run the handler up to its next piece, and send that."""
+        self.waiting = False
+        try:
+            piece = self.source.send(None)
+            if piece is None or isinstance(piece, int):
+                self._wait(server, slot, piece)
+                return
+            if isinstance(piece, str):
+                piece = piece.encode()
+                kind = _HTML
+            elif isinstance(piece, (bytes, bytearray, memoryview)):
+                piece = bytes(piece)
+                kind = _BYTES
+            else:
+                raise TypeError("a piece of a body is str or bytes, not " + type(piece).__name__)
+            start = b"" if self.started else self._start(server, slot, kind)
+            if self.promised is not None:
+                self.promised -= len(piece)
+                if self.promised < 0:
+                    raise ValueError("the body is longer than its Content-Length")
+        except StopIteration as stop:
+            self._end(server, slot, stop.value)
+            return
+        except MemoryError:
+            raise
+        except Exception as error:
+            self._fail(server, slot, error)
+            return
+        if self.request.method == "HEAD":
+            self.close()
+            self._finish(server, slot, start)
+            return
+        if piece and self.chunked:
+            piece = b"%x\r\n%s\r\n" % (len(piece), piece)
+        if start or piece:
+            server.send(slot, start + piece if start else piece, self)
+        else:
+            server.again.append(slot)
+
+    def close(self) -> None:
+        """End the handler: GeneratorExit is raised where it waits."""
+        try:
+            self.source.close()
+        except Exception as error:
+            log(error)
+
+    # -- waiting ----------------------------------------------------------------------------------------
+
+    def wants(self, slot: "Slot", limit: int) -> bool:
+        """Whether more input helps: to go on, or to see that the client has left."""
+        pending = len(slot.input) - slot.start
+        return not pending or bool(self.waiting and self.sleep is None and slot.left and pending < limit)
+
+    def left_ms(self, network: "Network", now: int) -> "int | None":
+        """Until the handler has slept enough; None if it waits for something to happen."""
+        return None if self.sleep is None else max(0, self.sleep - network.ticks_diff(now, self.since))
+
+    def queue(self, server: "Server", slot: "Slot") -> None:
+        """Let the server step this when it is due."""
+        if not self.queued:
+            self.queued = True
+            server.running.append(slot)
+
+    def _wait(self, server: "Server", slot: "Slot", sleep: "int | None") -> None:
+        self.waiting = True
+        self.sleep = sleep
+        self.since = server.now
+        if sleep is None and slot.left:
+            server.wait_for_body(slot, self.begun)
+        server.network.watch(slot.socket, self.wants(slot, server.head), False)
+        self.queue(server, slot)
+
+    # -- the response -----------------------------------------------------------------------------------
+
+    def _start(self, server: "Server", slot: "Slot", kind: str) -> bytes:
+        """The head of the response; sets how its end will be told (RFC 9112, 6)."""
+        request = self.request
+        response = self.response = self.response or request.app.finish(request, self.source)
+        if response.status == 204 or response.status == 304:
+            raise ValueError("a response of status %d has no body" % response.status)
+        promised = find(response.headers, "content-length")
+        if promised is not None:
+            self.promised = int(promised)
+        elif request.minor:
+            self.chunked = True
+        else:
+            request.keep = False
+        lines = head(response, kind, None, server.connection_fields(slot, request))
+        self.started = True
+        server.tell(request, response.status, -1)
+        return lines + (b"Transfer-Encoding: chunked\r\n\r\n" if self.chunked else b"\r\n")
+
+    def _end(self, server: "Server", slot: "Slot", value: object) -> None:
+        request = self.request
+        if self.started:
+            if self.promised:
+                log(ValueError("the body is shorter than its Content-Length"))
+                raise OSError("body cut short")
+            self._finish(server, slot, b"0\r\n\r\n" if self.chunked else b"")
+            return
+        try:
+            if self.response is None:
+                response = request.app.finish(request, value)
+            else:
+                response = self.response
+                response.body = b""
+        except Exception as error:
+            response = request.app.fail(request, error)
+        self._answer(server, slot, response)
+
+    def _fail(self, server: "Server", slot: "Slot", error: Exception) -> None:
+        self.close()
+        if self.started:
+            log(error)
+            raise OSError("body cut short")
+        self._answer(server, slot, self.request.app.fail(self.request, error))
+
+    def _answer(self, server: "Server", slot: "Slot", response: Response) -> None:
+        server.network.watch(slot.socket, True, False)
+        slot.rest = None
+        server.respond(slot, self.request, response)
+
+    def _finish(self, server: "Server", slot: "Slot", out: bytes) -> None:
+        server.network.watch(slot.socket, True, False)
+        slot.rest = None
+        if slot.left:
+            slot.keep = -1
+        server.send(slot, out, None)
+
+
+def _as_generator(source: object) -> "Generator[object, None, object]":
+    if hasattr(source, "__anext__"):
+        return _flatten(source)
+    return source if hasattr(source, "send") else _pieces(source)
+
+
+def _pieces(source: "Iterator[object]") -> "Generator[object, None, object]":
+    for piece in source:
+        yield piece
+
+
+def _flatten(source: object) -> "Generator[object, None, object]":
+    """An asynchronous iterator as a generator of its pieces and of what it waits for."""
+    try:
+        while True:
+            step = source.__anext__()
+            try:
+                piece = yield from (step.__await__() if hasattr(step, "__await__") else step)
+            except StopAsyncIteration:
+                return
+            yield piece
+    finally:
+        if hasattr(source, "aclose"):
+            try:
+                source.aclose().send(None)
+            except StopIteration:
+                pass
