@@ -128,6 +128,9 @@ class Network:
 
     # -- optional: a port that has no such thing leaves the attribute out ------------------------------
 
+    limits: "dict[str, object]"
+    """Optional. What the platform can bear, by the names of Server's arguments; else webhal's smallest."""
+
     def unix_time(self) -> "int | None":
         """Optional. Seconds since 1970-01-01 UTC, or None while the clock is not set."""
         raise NotImplementedError

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 def run(app: "App", port: int, host: str, network: "Network | None", limits: "dict[str, object]") -> None:
     """What App.run promises."""
     if network is None:
-        network = __import__("webhal_" + sys.implementation.name).Network()
+        port_of = "webhal_" + sys.implementation.name + ".network"
+        network = __import__(port_of, None, None, ("Network",)).Network()
     server = Server(app, network, **limits)
     try:
         server.open(port, host)

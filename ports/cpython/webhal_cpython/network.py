@@ -22,6 +22,8 @@ _kqueue: Any = select  # its names exist for the type checker only where it runs
 class _Network:
     """All but readiness; a subclass keeps what it watches in `_watched`."""
 
+    limits = {"connections": 1024, "head": 16384, "body": 1 << 20, "deadlines": (10, 20, 5, 20), "buffer": 65536}
+
     def __init__(self) -> None:
         self._watched: dict[int, Socket] = {}  # by descriptor
 
