@@ -3,7 +3,7 @@
 Names load when first used: a board that runs the kit has no room for the rest.
 """
 
-_WHERE = {"FakeNetwork": "fake", "TestClient": "client", "check": "check"}
+_WHERE = {"FakeNetwork": "fake", "TestClient": "client", "check_network": "check"}
 
 
 def __getattr__(name: str) -> object:
