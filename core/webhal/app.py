@@ -147,13 +147,15 @@ class App:
                 log(error)
 
     def handle(self, request: Request) -> object:
-        """The Response to `request`, or the running handler if it is asynchronous or streams.
+        """The Response to `request`, a str for a plain one, or the running handler if it is async or streams.
 
         A running handler's outcome goes to `request.app.finish` or `request.app.fail`.
         """
         request.app = self
         try:
             result = self.answer(request, request.path)
+            if type(result) is str and not (self.after or self.mounts):
+                return result
             if hasattr(result, "send") or hasattr(result, "__anext__"):
                 return result
             return request.app.finish(request, result)

@@ -46,6 +46,7 @@ _RETRY_MOST_MS = 32000
 _STOP_MS = 10000  # what running requests get to finish when the server stops
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_TEXT = b"%sContent-Type: text/html; charset=utf-8\r\nContent-Length: %d\r\n\r\n%s"
 _BUSY = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
@@ -103,6 +104,8 @@ class Server:
         self.slots: "dict[object, Slot]" = {}
         self.listener: object = None
         self.now = self.swept = network.ticks_ms()
+        self.receive = network.recv_into
+        self.start = b"HTTP/1.1 200 OK\r\n"  # of every plain response, with
         self.fields = ""  # field lines of every response: Date, where the platform has a clock
         self.again: "list[Slot]" = []  # go on with these in the next step, without waiting
         self.full = False  # clients wait that cannot be accepted
@@ -175,7 +178,10 @@ class Server:
         for socket in ready:
             slot = slots.get(socket)
             if slot:
-                self._guard(self._ready, slot)
+                try:
+                    self._ready(slot)
+                except Exception as error:
+                    self._failed(slot, error)
             elif socket is self.listener:
                 self._accept()
         for slot in again:
@@ -193,23 +199,30 @@ class Server:
     def _guard(self, work: "Callable[[Slot], None]", slot: Slot) -> None:
         """Do one connection's work; whatever goes wrong costs that connection alone."""
         try:
-            try:
-                work(slot)
-            except HTTPError as error:
+            work(slot)
+        except Exception as error:
+            self._failed(slot, error)
+
+    def _failed(self, slot: Slot, error: Exception) -> None:
+        """A connection's work raised: answer if that can be, else close."""
+        try:
+            if isinstance(error, HTTPError):
                 self._refuse(slot, error)
-            except MemoryError:
+                return
+            if isinstance(error, MemoryError):
                 slot.rest = None
                 slot.out = slot.input = b""
                 gc.collect()
                 self.network.send(slot.socket, _BUSY, 0)
                 self._linger(slot)
-        except OSError:
-            self._drop(slot)
-        except Exception as error:
+                return
+        except Exception as second:
+            error = second
+        if not isinstance(error, (OSError, MemoryError)):
             from webhal.errors import log
 
             log(error)
-            self._drop(slot)
+        self._drop(slot)
 
     def _ready(self, slot: Slot) -> None:
         """The socket may be readable, or writable if that is what the connection waits for."""
@@ -218,16 +231,19 @@ class Server:
             return
         rest = slot.rest
         stream = None if rest is None or type(rest) is Request else rest
-        if stream and not stream.wants(slot, self.head):
+        if stream and not stream.wants(slot, self.head):  # enough for now: let the client wait
             self.network.watch(slot.socket, False, False)
             return
-        count = self.network.recv_into(slot.socket, self.view)
+        count = self.receive(slot.socket, self.view)
         if count:
             if slot.phase != _LINGER:
                 slot.receive(bytes(self.view[:count]))
-                if stream:
-                    stream.received += count
-                self._go_on(slot)
+                if rest is None:
+                    self._next(slot)
+                else:
+                    if stream:
+                        stream.received += count
+                    self._go_on(slot)
         elif count is not None:
             if stream and not stream.waiting:  # the client ended its side, and still reads
                 self.network.watch(slot.socket, False, False)
@@ -238,20 +254,25 @@ class Server:
         """Take the next thing from the input, or from what runs."""
         rest = slot.rest
         if rest is None:
-            request = slot.next_request(self.head)
-            if request:
-                request.client = slot.peer
-                if request.length:
-                    self._begin_body(slot, request)
-                else:
-                    self._dispatch(slot, request)
-            elif slot.phase != _REST and slot.start < len(slot.input):
-                slot.phase = _REST
-                slot.since = self.now
+            self._next(slot)
         elif type(rest) is Request:
             self._read_body(slot, rest)
         else:
             rest.step(self, slot)
+
+    def _next(self, slot: Slot) -> None:
+        """Answer the next request, if its head is there."""
+        request = slot.next_request(self.head)
+        if request is None:
+            if slot.phase != _REST and slot.start < len(slot.input):
+                slot.phase = _REST
+                slot.since = self.now
+            return
+        request.client = slot.peer
+        if request.length:
+            self._begin_body(slot, request)
+        else:
+            self._dispatch(slot, request)
 
     # -- requests and responses -------------------------------------------------------------------------
 
@@ -293,6 +314,14 @@ class Server:
         if slot.left:
             request.connection = slot
         result = self.app.handle(request)
+        if type(result) is str:
+            body = result.encode()
+            plain = request.keep and request.minor and request.method != "HEAD" and len(body) < len(self.view)
+            if plain and not (slot.left or self.full or self.stopping or "response" in self.app.events):
+                slot.keep = 1  # what most responses are, made in one go
+                self.send(slot, _TEXT % (self.start, len(body), body), None)
+                return
+            result = Response(result)
         if isinstance(result, Response):
             self.respond(slot, request, result)
         else:
@@ -531,6 +560,7 @@ class Server:
 
             seconds = self.network.unix_time()
             self.fields = "" if seconds is None else "Date: %s\r\n" % http_date(seconds)
+            self.start = b"HTTP/1.1 200 OK\r\n" + self.fields.encode()
 
     def _sweep(self) -> None:
         """End connections that are past their deadline; look after the link."""
