@@ -6,7 +6,8 @@ other head, so every bad one too, is left to `parse_head`, the only place that r
 
 import re
 
-from webhal.http import Connection, Request
+from webhal.http import Connection as Portable
+from webhal.http import Request
 
 # The request line in origin form without escapes, Host as the first field, then well-formed fields.
 _HEAD = re.compile(
@@ -14,37 +15,37 @@ _HEAD = re.compile(
     r"[Hh]ost:[ \t]*[!$-+.0-;=A-Z\[\]_a-z~-]*[ \t]*"
     r"(\r\n(?:[!#-'*+\-.0-9A-Z^-z|~]+:[\t -~\x80-\xff]*\r\n)*)\r\n"
 )
-_LENGTH = re.compile(r"\ncontent-length:[ \t]*([0-9]{1,15})[ \t]*\r")
+# Fields that say more than where a GET without a body ends, or what HTTP/1.1 does anyway.
+_TELLING = re.compile(r"\n(?:host|content-length|transfer-encoding|expect|connection(?!: keep-alive\r)):", re.IGNORECASE)
+_LENGTH = re.compile(r"\ncontent-length:[ \t]*([0-9]{1,15})[ \t]*\r", re.IGNORECASE)
 
 
-def fast_request(connection: Connection, limit: int) -> "Request | None":
-    """The request that `Connection.next_request` would take from the input, or None to let it do so itself."""
-    data = connection.input
-    start = connection.start
-    match = _HEAD.match(data.decode("latin-1"), start)
-    if match is None:
-        return None
-    end = match.end()
-    if end - start > limit:
-        return None
-    method, target, path, fields = match.groups()
-    length = 0
-    if len(fields) > 2:
-        fields = fields.lower()
-        if "\nhost:" in fields or "\nexpect:" in fields or "\ntransfer-encoding:" in fields:
-            return None
-        if "\nconnection:" in fields and fields.count("\nconnection: keep-alive\r") != fields.count("\nconnection:"):
-            return None
-        if "\ncontent-length:" in fields:
-            found = _LENGTH.search(fields)
-            if found is None or fields.count("\ncontent-length:") != 1:
-                return None
-            length = int(found[1])
-    if start == 0 and end == len(data):
-        request = Request(method, target, path, bytes(data))
-    else:
-        request = Request(method, target, path, bytes(data[start:end]))
-    if length:
-        request.length = connection.left = length
-    connection.start = end
-    return request
+class Connection(Portable):
+    """http.Connection with a shortcut."""
+
+    def next_request(self, limit: int) -> "Request | None":
+        """What http.Connection.next_request promises."""
+        data = self.input
+        start = self.start
+        match = _HEAD.match(data.decode("latin-1"), start)
+        if match is None:
+            return Portable.next_request(self, limit)
+        end = match.end()
+        method, target, path, fields = match.groups()
+        length = 0
+        if len(fields) > 2:
+            telling = _TELLING.findall(fields)
+            if telling:
+                found = _LENGTH.search(fields)
+                if found is None or len(telling) > 1:
+                    return Portable.next_request(self, limit)
+                length = int(found[1])
+        if end - start > limit:
+            return Portable.next_request(self, limit)
+        if start or end < len(data) or type(data) is not bytes:
+            data = bytes(data[start:end])
+        request = Request(method, target, path, data)
+        if length:
+            request.length = self.left = length
+        self.start = end
+        return request

@@ -6,9 +6,10 @@ waiting; responses are in response.py, the chunked coding in chunked.py, conveni
 
 Rules for whoever edits this file:
 
-* Bad input raises HTTPError with the status to answer, at the first byte that makes it certain.
-  Anything else that escapes is a bug. Nothing is repaired.
-* A limit is enforced while bytes arrive.
+* Bad input raises HTTPError with the status to answer: a request line at its end, fields at the end of
+  the head, a limit at the first byte that makes it certain. Anything else that escapes is a bug.
+  Nothing is repaired.
+* How the bytes were cut on their way changes nothing, not even which of two errors is answered.
 * `parse_head` is the one reading of a head. CPython tries a compiled expression first (fast_head.py),
   which takes only what `next_request` would take, and gives the same Request.
 """
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 _METHODS = b" GET HEAD POST PUT DELETE PATCH OPTIONS TRACE CONNECT "
 # tchar of RFC 9110, 5.6.2, the frequent ones first: strip() searches it from the left.
 _TOKEN = b"etaoinsrhldcumfpgwybvkxjqzACHUEOTILSRDNXPMFGKBVWYQJZ-0123456789_!#$%&'*+.^`|~"
+# Of a Host in lower case: RFC 3986, 3.2.2, without the comma, and with what IPv6 and the port need.
+_HOST = b"etaoinsrhldcumfpgwybvkxjqz.0123456789-:[]_%~!$&'()*+;="
 # What no field value and no request line may contain; CR and LF are told apart by their count.
 _CONTROLS = b"\0\1\2\3\4\5\6\7\b\x0b\x0c\x0e\x0f\x10\x11\x12\x13\x14\x15\x16\x17\x18\x19\x1a\x1b\x1c\x1d\x1e\x1f\x7f"
 _LENGTH_DIGITS = 15  # in a Content-Length; more would be a petabyte
@@ -79,8 +82,8 @@ class Request:
         return value
 
 
-def judge_line(data: bytes, start: int, stop: int) -> "tuple[str, str, int]":
-    """(method, target, minor version) of the request line data[start:stop] (RFC 9112, 3)."""
+def judge_line(data: bytes, start: int, stop: int) -> "tuple[str, str, str, int]":
+    """(method, target, path, minor version) of the request line data[start:stop] (RFC 9112, 3)."""
     parts = data[start:stop].split(b" ")
     if len(parts) != 3:
         raise HTTPError(400, "malformed request line")
@@ -95,28 +98,29 @@ def judge_line(data: bytes, start: int, stop: int) -> "tuple[str, str, int]":
         raise HTTPError(505)
     if b" " + method + b" " not in _METHODS:
         raise HTTPError(501)
-    return method.decode(), target.decode(), 0 if version[7:] == b"0" else 1
+    verb = method.decode()
+    form = target.decode()
+    return verb, form, _path(verb, form), 0 if version[7:] == b"0" else 1
 
 
-def target_path(method: str, target: str) -> str:
+def _path(method: str, target: str) -> str:
     """The decoded path of a request target in any of the four forms of RFC 9112, 3.2."""
     path = target
     if method == "CONNECT":
-        if ":" not in path or "/" in path:
+        if not 1 < _port(path.lower().encode()) < len(path):
             raise HTTPError(400, "malformed request target")
         return path
     if path[0] != "/":
         if path == "*" and method == "OPTIONS":
             return path
-        scheme = path.find("://")
-        if path[:scheme].lower() not in ("http", "https"):
+        start = path.find("://") + 3
+        host = path[start:].split("/")[0].split("?")[0]
+        if path[:start].lower() not in ("http://", "https://") or host[:1] in ("", ":"):
             raise HTTPError(400, "malformed request target")
-        path = path[scheme + 3 :]
-        end = path.find("/")
-        query = path.find("?")
-        if end == 0 or query == 0 or not path:
-            raise HTTPError(400, "malformed request target")
-        path = path[end:] if end >= 0 and (query < 0 or end < query) else "/"
+        _port(host.lower().encode())
+        path = path[start + len(host) :]
+        if path[:1] != "/":
+            path = "/"
     query = path.find("?")
     if query >= 0:
         path = path[:query]
@@ -124,25 +128,37 @@ def target_path(method: str, target: str) -> str:
         from webhal.request import unquote
 
         path = unquote(path)
+        if "\0" in path:  # RFC 3986, 7.3
+            raise HTTPError(400, "NUL in the path")
     return path
+
+
+def _port(host: bytes) -> int:
+    """Where the port begins in a Host in lower case (RFC 9110, 7.2), 0 if there is none. Raises HTTPError(400)."""
+    port = host.find(b":", host.find(b"]") + 1) + 1
+    if host.strip(_HOST) or (port and host[port:].strip(b"0123456789")):
+        raise HTTPError(400, "malformed host")
+    return port
 
 
 def parse_head(data: bytes) -> Request:
     """The Request whose head is `data`, which ends with the head's empty line and has no other."""
     stop = data.find(b"\r\n")
-    method, target, minor = judge_line(data, 0, stop)
-    request = Request(method, target, target_path(method, target), data)
+    method, target, path, minor = judge_line(data, 0, stop)
+    request = Request(method, target, path, data)
     request.minor = minor
     for control in _CONTROLS:
         if control in data:
             raise HTTPError(400, "control character in the head")
-    hosts = lines = 0
+    lines = data.count(b"\r\n")
+    if data.count(b"\r") != lines or data.count(b"\n") != lines:
+        raise HTTPError(400, "CR or LF alone in the head")
+    hosts = 0
     length = coding = None
     keep = close = False
     end = len(data) - 2
     while True:
         begin = stop + 2
-        lines += 1
         if begin == end:
             break
         stop = data.find(b"\r\n", begin)
@@ -156,9 +172,7 @@ def parse_head(data: bytes) -> Request:
         value = data[colon + 1 : stop].strip(b" \t").lower()
         if name == b"host":
             hosts += 1
-            for separator in b' \t/@?#\\"<>,':
-                if separator in value:
-                    raise HTTPError(400, "malformed Host")
+            _port(value)
         elif name == b"content-length":
             if length is not None or not value.isdigit():
                 raise HTTPError(400, "malformed Content-Length")
@@ -180,19 +194,36 @@ def parse_head(data: bytes) -> Request:
             if value != b"100-continue":
                 raise HTTPError(417)
             request.waits = True
-    if data.count(b"\r") != lines + 1 or data.count(b"\n") != lines + 1:
-        raise HTTPError(400, "CR or LF alone in the head")
     if hosts > 1 or (minor and not hosts):
         raise HTTPError(400, "one Host field is needed")
     if coding is not None:
         if length is not None:
             raise HTTPError(400, "Content-Length with Transfer-Encoding")
         if coding != b"chunked":
-            raise HTTPError(400 if coding.startswith(b"chunked") else 501, "transfer coding")
+            raise HTTPError(400 if not coding or coding.startswith(b"chunked") else 501, "transfer coding")
         length = CHUNKED
     request.keep = not close and (keep or minor > 0)
     request.length = length or 0
     return request
+
+
+def _judge_part(data: "bytes | bytearray", start: int, most: int) -> None:
+    """Raise HTTPError if no further byte could make data[start:] a good head that ends before `most`."""
+    line = data.find(b"\n", start, most)
+    if line < 0:
+        # Not even a method: spares a client that speaks TLS, or anything but HTTP, the wait for a deadline.
+        if data[start : start + 1].strip(_TOKEN).strip(b"\r"):
+            raise HTTPError(400, "malformed request line")
+        if len(data) >= most:
+            raise HTTPError(414)
+        return
+    if line == start or data[line - 1] != 13:
+        raise HTTPError(400, "line feed without carriage return")
+    judge_line(data, start, line - 1)
+    if data.find(b"\n\n", start, most) >= 0 or data.find(b"\n\r\n", start, most) >= 0:
+        raise HTTPError(400, "line feed without carriage return")
+    if len(data) >= most:
+        raise HTTPError(431)
 
 
 class Connection:
@@ -213,7 +244,9 @@ class Connection:
         if self.start < len(self.input):
             if type(self.input) is bytes:
                 self.input = bytearray(self.input[self.start :])
-                self.start = 0
+            elif self.start:
+                self.input[: self.start] = b""  # type: ignore[index]
+            self.start = 0
             self.input.extend(data)  # type: ignore[attr-defined]
         else:
             self.input = data
@@ -222,23 +255,17 @@ class Connection:
     def next_request(self, limit: int) -> "Request | None":
         """The next request, whose head must not be larger than `limit` bytes.
 
-        Raises HTTPError: 414 when the request line alone is larger, 431 when the fields make it so.
+        Raises HTTPError: 414 when the request line does not end within the limit, 431 when the fields do not.
         """
-        if fast_request:
-            request = fast_request(self, limit)
-            if request:
-                return request
         data = self.input
         start = self.start
         while data.startswith(b"\r\n", start):  # RFC 9112, 2.2: empty lines before a request
             start += 2
         self.start = start
-        end = data.find(b"\r\n\r\n", start) + 4
+        end = data.find(b"\r\n\r\n", start, start + limit) + 4
         if end < 4:
-            self._judge_part(data, start, limit)
+            _judge_part(data, start, start + limit)
             return None
-        if end - start > limit:
-            raise HTTPError(414 if data.find(b"\r\n", start) - start > limit else 431)
         request = parse_head(bytes(data if start == 0 and end == len(data) else data[start:end]))
         self.start = end
         self.left = request.length
@@ -247,20 +274,6 @@ class Connection:
 
             self.chunks = Chunked(limit)
         return request
-
-    def _judge_part(self, data: "bytes | bytearray", start: int, limit: int) -> None:
-        """Raise HTTPError if no further byte could make a good head of data[start:]."""
-        line = data.find(b"\n", start)
-        if (len(data) if line < 0 else line) - start > limit:
-            raise HTTPError(414)
-        if len(data) - start > limit:
-            raise HTTPError(431)
-        if line >= 0:
-            if line == start or data[line - 1] != 13:
-                raise HTTPError(400, "line feed without carriage return")
-            judge_line(data, start, line - 1)
-            if data.find(b"\n\n", start) >= 0 or data.find(b"\n\r\n", start) >= 0:
-                raise HTTPError(400, "line feed without carriage return")
 
     def read_body(self, most: int) -> "bytes | None":
         """The next 1 to `most` bytes of the body; b"" at its end; None when more input is needed.
@@ -278,6 +291,4 @@ class Connection:
 
 
 if sys.implementation.name == "cpython":
-    from webhal.fast_head import fast_request
-else:
-    fast_request = None
+    from webhal.fast_head import Connection  # type: ignore[assignment]

@@ -403,7 +403,11 @@ class Server:
         """Send `out`, then go on with `rest`."""
         count = self.network.send(slot.socket, out, 0) if out else 0
         if count == len(out) and rest is None:
-            self._sent(slot)
+            if slot.keep > 0 and slot.start == len(slot.input):
+                slot.phase = _IDLE
+                slot.since = self.now
+            else:
+                self._sent(slot)
             return
         slot.out = out
         slot.sent = count or 0
