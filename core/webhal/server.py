@@ -403,11 +403,7 @@ class Server:
         """Send `out`, then go on with `rest`."""
         count = self.network.send(slot.socket, out, 0) if out else 0
         if count == len(out) and rest is None:
-            if slot.keep > 0 and slot.start == len(slot.input):
-                slot.phase = _IDLE
-                slot.since = self.now
-            else:
-                self._sent(slot)
+            self._sent(slot)
             return
         slot.out = out
         slot.sent = count or 0
@@ -453,6 +449,9 @@ class Server:
             slot.since = self.now
             if slot.start < len(slot.input):
                 self.again.append(slot)
+            else:
+                slot.input = b""  # or an idle connection keeps the last head in memory
+                slot.start = 0
         else:
             self._drop(slot)
 
