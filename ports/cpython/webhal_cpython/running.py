@@ -1,0 +1,157 @@
+"""`webhal run FILE[:name]`: serves an application file on this machine.
+
+The file runs as under `python FILE`; but where it calls App.run, the command line's settings win over the
+file's, requests are logged, and signals end the server gracefully. A file that serves nothing by itself has
+its `app` served when it has run.
+"""
+
+import argparse
+import errno
+import functools
+import io
+import os
+import signal
+import socket
+import sys
+import time
+from typing import Any
+
+import webhal.run
+from webhal import App, Request, Server
+from webhal_cpython.cli import complain, printable
+from webhal_cpython.loading import execute, explain
+from webhal_cpython.network import Network
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_STEP_MS = 500  # the longest wait of a server that has nothing to do
+_MOST_LOGGED = 2000  # bytes of a request line: more is no line that a client meant
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE[:name]", help="the file, and the variable if it is not app")
+    parser.add_argument("--host", help='listen on this address or name; "" is every address of this machine')
+    parser.add_argument("--port", type=_port, help="listen on this port; 0 is one that is free")
+    parser.add_argument("--no-access-log", dest="log", action="store_false", help="print no line for each request")
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) <= 65535):
+        raise argparse.ArgumentTypeError(f"a port is a number from 0 to 65535, not {text}")
+    return int(text)
+
+
+def main(arguments: argparse.Namespace) -> int:
+    path, _, name = arguments.file.rpartition(":")
+    if not path or not name.isidentifier():  # no name, or C:\app.py
+        path, name = arguments.file, ""
+    if os.path.isdir(path):
+        return complain(f"{path} is a directory, not an application file", 2)
+    if not os.path.exists(path):
+        return complain(f"there is no file {path}", 2)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # whoever follows the output through a pipe reads whole lines
+        sys.stdout.reconfigure(line_buffering=True)
+    run = webhal.run.run = _Run(arguments.host, arguments.port, arguments.log, name)
+    try:
+        module = execute(path)
+        if not run.called:
+            app = getattr(module, name or "app", None)
+            if not isinstance(app, App):
+                return complain(f"{path} has no App called {name or 'app'}; FILE:name chooses another variable")
+            app.run()
+    except KeyboardInterrupt:  # while nothing was served
+        return 128 + signal.SIGINT
+    except Exception as error:
+        if not run.failure:
+            return complain(explain(error, path))
+    return complain(run.failure) if run.failure else 0
+
+
+class _Run:
+    """What App.run calls, in the place of webhal.run.run."""
+
+    def __init__(self, host: str | None, port: int | None, log: bool, name: str) -> None:
+        self.host = host
+        self.port = port
+        self.log = log
+        self.name = name  # of the one variable whose App is served; "": whichever runs
+        self.called = False
+        self.failure = ""  # why it could not listen
+
+    def __call__(self, app: App, port: int, host: str, network: Any, limits: dict[str, Any]) -> None:
+        if self.name and getattr(sys.modules["__main__"], self.name, None) is not app:
+            return
+        self.called = True
+        port = port if self.port is None else self.port
+        host = host if self.host is None else self.host
+        network = network or Network()
+        server = Server(app, network, **limits)
+        if self.log and _log not in app.events.get("response", ()):
+            app.on("response")(_log)
+        try:
+            server.open(port, host)
+        except (OSError, ValueError) as error:  # ValueError: a host that cannot be a name
+            self.failure = _why_not(error, port, host)
+            raise
+        print(f"Serving on {_url(server, host)} (Ctrl-C stops it)")
+        _serve(server)
+
+
+def _serve(server: Server) -> None:
+    """Serve until Ctrl-C or SIGTERM, which let running requests finish; a second one ends the process at once."""
+    awake, wake = socket.socketpair()
+
+    def stop(number: int, frame: object) -> None:
+        server.stop()
+        wake.close()  # which `awake` shows as the end of its stream
+        for each in _SIGNALS:
+            signal.signal(each, signal.SIG_DFL)
+
+    before = [signal.signal(each, stop) for each in _SIGNALS]
+    if isinstance(server.network, Network):
+        server.network.watch(awake, True, False)
+    try:
+        while not server.stopping:
+            server.step(_STEP_MS)
+        server.network.close(awake)
+        server.serve()
+    finally:
+        for each, handler in zip(_SIGNALS, before, strict=True):
+            signal.signal(each, handler)
+        awake.close()
+        wake.close()
+
+
+def _url(server: Server, host: str) -> str:
+    """The address to open in a browser."""
+    if host in ("", "0.0.0.0", "::"):
+        host = server.network.address() or host
+    return "http://%s:%d/" % ("[%s]" % host if ":" in host else host, server.place[0])
+
+
+def _why_not(error: Exception, port: int, host: str) -> str:
+    """Why it cannot listen, and what to do, in one line."""
+    if isinstance(error, (socket.gaierror, ValueError)):
+        return f"there is no host {host}"
+    number = error.errno if isinstance(error, OSError) else None
+    if number == errno.EADDRINUSE:
+        return f"port {port} is in use; end the other program, or choose another with --port"
+    if number in (errno.EACCES, errno.EPERM):
+        return f"port {port} needs an administrator's rights; choose one above 1023 with --port"
+    if number == errno.EADDRNOTAVAIL:
+        return f"this machine has no address {host}"
+    return f"cannot listen on {host or 'every address'}, port {port}: {error}"
+
+
+def _log(request: Request, status: int, length: int) -> None:
+    """One line in the Common Log Format; "-" for a length that is not known yet."""
+    line = request.head[:_MOST_LOGGED].split(b"\r\n", 1)[0].decode("ascii", "backslashreplace").replace('"', '\\"')
+    size = "-" if length < 0 else length
+    try:
+        print(f'{request.client[0]} - - [{_stamp(int(time.time()))}] "{printable(line)}" {status} {size}')
+    except OSError:  # whoever read the log has gone; serving goes on
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@functools.lru_cache(maxsize=1)
+def _stamp(seconds: int) -> str:
+    return time.strftime("%d/%b/%Y:%H:%M:%S %z", time.localtime(seconds))
