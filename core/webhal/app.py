@@ -4,14 +4,13 @@ No bytes and no sockets here: what a client sends is judged in http.py, what it 
 response.py. Patterns in paths and answers by method are in routing.py, loaded when used.
 """
 
-from webhal.http import Request
-from webhal.response import Response, to_response
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from webhal.http import Request
     from webhal.net import Network
+    from webhal.response import Response
 
     Handler = Callable[..., object]
 
@@ -23,16 +22,19 @@ class App:
     (see Response), `(body, status)`, `(body, status, headers)` or a Response.
     """
 
+    parent: "App | None" = None  # where this one is mounted
+    # What is registered, apart from fixed routes: shared and empty, and replaced, never changed, so that an
+    # application on a board has the memory of what it uses only.
+    patterns: "tuple[tuple[str, list[object], Handler], ...]" = ()  # routing.compile_path() makes these
+    mounts: "tuple[tuple[str, App], ...]" = ()
+    streamed: "tuple[Handler, ...]" = ()  # handlers that read the request's body themselves
+    before: "tuple[Handler, ...]" = ()
+    after: "tuple[Handler, ...]" = ()
+    errors: "dict[int | type, Handler]" = {}  # by status, or by exception type
+    events: "dict[str, tuple[Handler, ...]]" = {}
+
     def __init__(self) -> None:
         self.routes: "dict[str, Handler]" = {}  # by "GET /path"
-        self.patterns: "list[tuple[str, list[object], Handler]]" = []  # routing.compile() makes these
-        self.parent: "App | None" = None  # where this one is mounted
-        self.mounts: "list[tuple[str, App]]" = []
-        self.streamed: "list[Handler]" = []  # handlers that read the request's body themselves
-        self.before: "list[Handler]" = []
-        self.after: "list[Handler]" = []
-        self.errors: "dict[object, Handler]" = {}  # by status, or by exception type
-        self.events: "dict[str, list[Handler]]" = {}
 
     # -- what an application registers ------------------------------------------------------------------
 
@@ -48,11 +50,11 @@ class App:
                 if "<" in path or path[:1] != "/":
                     from webhal.routing import compile_path
 
-                    self.patterns.append((method, compile_path(path), handler))
+                    self.patterns += ((method, compile_path(path), handler),)
                 else:
                     self.routes[method + " " + path] = handler
             if stream:
-                self.streamed.append(handler)
+                self.streamed += (handler,)
             return handler
 
         return register
@@ -82,21 +84,18 @@ class App:
 
         Its routes are relative to the prefix, `request.path` stays whole.
         """
-        if prefix[:1] != "/" or prefix[-1:] == "/":
-            raise ValueError("a prefix starts with / and does not end with it: " + repr(prefix))
-        if app.parent or app is self:
-            raise ValueError("this application is mounted already")
-        app.parent = self
-        self.mounts.append((prefix, app))
+        from webhal.routing import mount
+
+        mount(self, prefix, app)
 
     def before_request(self, hook: "Handler") -> "Handler":
         """Decorator: call hook(request) before the handler; what it returns, if not None, is the answer."""
-        self.before.append(hook)
+        self.before += (hook,)
         return hook
 
     def after_request(self, hook: "Handler") -> "Handler":
         """Decorator: call hook(request, response) before the answer is sent; it may return another."""
-        self.after.append(hook)
+        self.after += (hook,)
         return hook
 
     def error(self, cause: "int | type") -> "Handler":
@@ -107,6 +106,7 @@ class App:
         """
 
         def register(handler: "Handler") -> "Handler":
+            self.errors = dict(self.errors)
             self.errors[cause] = handler
             return handler
 
@@ -120,7 +120,8 @@ class App:
         """
 
         def register(handler: "Handler") -> "Handler":
-            self.events.setdefault(event, []).append(handler)
+            self.events = dict(self.events)
+            self.events[event] = self.events.get(event, ()) + (handler,)
             return handler
 
         return register
@@ -146,7 +147,7 @@ class App:
 
                 log(error)
 
-    def handle(self, request: Request) -> object:
+    def handle(self, request: "Request") -> object:
         """The Response to `request`, a str for a plain one, or the running handler if it is async or streams.
 
         A running handler's outcome goes to `request.app.finish` or `request.app.fail`.
@@ -164,7 +165,7 @@ class App:
         except Exception as error:
             return request.app.fail(request, error)
 
-    def answer(self, request: Request, path: str) -> object:
+    def answer(self, request: "Request", path: str) -> object:
         """What the handler for `path` returns, or a hook before it. Raises HTTPError where there is none."""
         for hook in self.before:
             result = hook(request)
@@ -177,24 +178,22 @@ class App:
 
         return search(self, request, path)
 
-    def finish(self, request: Request, result: object) -> Response:
+    def finish(self, request: "Request", result: object) -> "Response":
         """The Response to send for what a handler returned."""
+        from webhal.response import to_response
+
         response = to_response(result)
         for hook in self.after:
             response = hook(request, response) or response
         return self.parent.finish(request, response) if self.parent else response
 
-    def fail(self, request: Request, error: Exception) -> Response:
+    def fail(self, request: "Request", error: Exception) -> "Response":
         """The Response to send for what a handler or the parser raised."""
-        from webhal.errors import explain, log
+        from webhal.errors import fail
 
-        try:
-            return self.finish(request, explain(self, request, error))
-        except Exception as second:
-            log(second)
-            return Response("Internal Server Error\n", 500)
+        return fail(self, request, error)
 
-    def streams(self, request: Request) -> bool:
+    def streams(self, request: "Request") -> bool:
         """Whether the handler for `request` reads its body itself."""
         from webhal.routing import streams
 

@@ -8,19 +8,31 @@ from webhal.response import Response, to_response
 from webhal.status import phrase
 
 
-def explain(app: App, request: Request, error: Exception) -> Response:
-    """The response of the error handler that fits best, here or in the applications around; else the default."""
+def fail(app: App, request: Request, error: Exception) -> Response:
+    """The Response to send for what a handler or the parser raised; never raises itself."""
+    try:
+        return app.finish(request, _explain(app, error, request))
+    except Exception as second:
+        log(second)
+        return Response("Internal Server Error\n", 500)
+
+
+def _explain(app: App, error: Exception, request: Request) -> Response:
+    """What the error handler says that fits best, here or in the applications around; else the default."""
     refused = isinstance(error, HTTPError)
     status = error.status if refused else 500
     around: "App | None" = app
     while around:
         handler = around.errors.get(status) if refused else None
-        if handler is None:
+        if not handler:
             best = None
             for cause in around.errors:
                 if isinstance(cause, type) and isinstance(error, cause) and (not best or issubclass(cause, best)):
                     best = cause
-            handler = around.errors.get(best) or around.errors.get(status)
+            handler = around.errors.get(best)
+        if not handler and not refused and 500 in around.errors:
+            log(error)
+            handler = around.errors[500]
         if handler:
             result = handler(request, error)
             if isinstance(result, (tuple, Response)):
