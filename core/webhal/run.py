@@ -17,8 +17,11 @@ def run(app: "App", port: int, host: str, network: "Network | None", limits: "di
         network = __import__(port_of, None, None, ("Network",)).Network()
     server = Server(app, network, **limits)
     try:
-        server.open(port, host)
-        server.serve()
-    except KeyboardInterrupt:
-        server.stop()
-        server.serve()
+        try:
+            server.open(port, host)
+            server.serve()
+        except KeyboardInterrupt:
+            server.stop()
+            server.serve()
+    finally:
+        server.close()

@@ -9,6 +9,7 @@ Rules for whoever edits this file:
 * One step does, for each connection that is ready, at most one receive, one dispatch and one send.
 * A connection waits in exactly one phase; `since` is when it entered it, or last made progress there if
   the phase's deadline is one for progress (_WRITE).
+* What is in phase _HANDLER is once in `again`, or its stream waits and is once in `running`.
 * OSError from an operation on a socket ends that connection and nothing else.
 """
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from webhal.app import App
     from webhal.net import Network
+    from webhal.stream import Stream
 
 # Phases of a connection: what it waits for. _START to _WRITE index Server.deadlines.
 _START = 0  # the first byte of its first request
@@ -30,7 +32,7 @@ _REST = 1  # the rest of a request
 _IDLE = 2  # the next request
 _WRITE = 3  # the client to take what is sent
 _LINGER = 4  # the client to close, after a refusal (RFC 9112, 9.6)
-_HANDLER = 5  # a running handler
+_HANDLER = 5  # a running handler; or nothing, because its next request is here
 
 _SWEEP_MS = 500  # deadlines are checked so often, so a connection may outlive its own by so much
 _LINGER_MS = 2000  # a client that got its refusal this long ago has read it
@@ -111,7 +113,7 @@ class Server:
         self.full = False  # clients wait that cannot be accepted
         self.stopping = False
         self.place = (80, "")
-        self.running: "list[Slot]" = []  # whose handlers wait
+        self.running: "list[Stream]" = []  # whose handlers wait
         self.tried = self.now  # when accepting while full, or the link, was last tried
         self.retry = 0  # ms between two tries of the link
 
@@ -128,11 +130,9 @@ class Server:
 
     def serve(self) -> None:
         """Step until `stop` was called and the requests that ran then are finished."""
-        try:
-            while not self.stopping or (self.slots and self._stop_left()):
-                self.step(_SWEEP_MS)
-        finally:
-            self._close_all()
+        while not self.stopping or (self.slots and self._stop_left()):
+            self.step(_SWEEP_MS)
+        self.close()
 
     def stop(self) -> None:
         """Let the next steps accept no more, close what is idle and finish what runs.
@@ -141,11 +141,16 @@ class Server:
         """
         self.stopping = True
 
+    def close(self) -> None:
+        """Close the listener and all connections, at once."""
+        self._unlisten()
+        for slot in list(self.slots.values()):
+            self._drop(slot)
+
     def _stop_left(self) -> bool:
         """Whether running requests still have time to finish."""
         if self.listener:
-            self.network.close(self.listener)
-            self.listener = None
+            self._unlisten()
             self.tried = self.now
             for slot in list(self.slots.values()):
                 if slot.phase == _IDLE or slot.phase == _START:
@@ -157,9 +162,7 @@ class Server:
     def step(self, timeout_ms: int = 0) -> None:
         """Serve what is ready; wait at most `timeout_ms` for something to be."""
         network = self.network
-        again = self.again
-        if again:
-            self.again = []
+        if self.again:
             timeout_ms = 0
         elif self.running:
             timeout_ms = self._until_wake(timeout_ms)
@@ -169,32 +172,42 @@ class Server:
             self._stop_left()
         if self.full and timeout_ms > _SAFE_IDLE_MS:
             timeout_ms = _SAFE_IDLE_MS
-        ready = network.wait(timeout_ms)
-        self.now = network.ticks_ms()
-        late = network.ticks_diff(self.now, self.swept) >= _SWEEP_MS
-        if late:
-            self._tick()
-        slots = self.slots
-        for socket in ready:
-            slot = slots.get(socket)
-            if slot:
-                try:
-                    self._ready(slot)
-                except Exception as error:
-                    self._failed(slot, error)
-            elif socket is self.listener:
+        try:
+            ready = network.wait(timeout_ms)
+            self.now = network.ticks_ms()
+            late = network.ticks_diff(self.now, self.swept) >= _SWEEP_MS
+            if late:
+                self._tick()
+            again: "list[Slot] | tuple[()]" = ()
+            if self.again:
+                again = self.again
+                self.again = []
+            slots = self.slots
+            accept = False
+            for socket in ready:
+                slot = slots.get(socket)
+                if slot:
+                    try:
+                        self._ready(slot)
+                    except Exception as error:
+                        self._failed(slot, error)
+                elif socket is self.listener:
+                    accept = True
+            for slot in again:
+                if slot.socket:
+                    self._guard(self._go_on, slot)
+            if self.running:
+                self._wake()
+            if self.full and not accept:
+                accept = len(slots) < self.connections or network.ticks_diff(self.now, self.tried) >= _SAFE_IDLE_MS
+            if accept and self.listener:
                 self._accept()
-        for slot in again:
-            if slot.socket:
-                self._guard(self._go_on, slot)
-        if self.running:
-            self._wake()
-        if self.full and (
-            len(slots) < self.connections or network.ticks_diff(self.now, self.tried) >= _SAFE_IDLE_MS
-        ):
-            self._accept()
-        if late:
-            self._sweep()
+            if late:
+                self._sweep()
+        except MemoryError:  # between two connections' work
+            gc.collect()
+        except OSError:  # of the listener; the next sweep makes another
+            self._unlisten()
 
     def _guard(self, work: "Callable[[Slot], None]", slot: Slot) -> None:
         """Do one connection's work; whatever goes wrong costs that connection alone."""
@@ -209,45 +222,45 @@ class Server:
             if isinstance(error, HTTPError):
                 self._refuse(slot, error)
                 return
-            if isinstance(error, MemoryError):
-                slot.rest = None
-                slot.out = slot.input = b""
-                gc.collect()
-                self.network.send(slot.socket, _BUSY, 0)
-                self._linger(slot)
-                return
         except Exception as second:
             error = second
-        if not isinstance(error, (OSError, MemoryError)):
-            from webhal.errors import log
+        try:
+            if isinstance(error, MemoryError):
+                rest = slot.rest
+                clean = slot.phase != _WRITE and slot.phase != _LINGER  # nothing of an answer is sent
+                if clean and rest is not None and type(rest) is not Request:
+                    clean = not rest.started
+                self._release(slot)
+                gc.collect()
+                if clean:
+                    slot.keep = -1
+                    self.send(slot, _BUSY, None)
+                    return
+            elif not isinstance(error, OSError):
+                from webhal.errors import log
 
-            log(error)
+                log(error)
+        except (OSError, MemoryError):
+            pass
         self._drop(slot)
 
     def _ready(self, slot: Slot) -> None:
         """The socket may be readable, or writable if that is what the connection waits for."""
+        rest = slot.rest
         if slot.phase == _WRITE:
             self._flush(slot)
-            return
-        rest = slot.rest
-        stream = None if rest is None or type(rest) is Request else rest
-        if stream and not stream.wants(slot, self.head):  # enough for now: let the client wait
-            self.network.watch(slot.socket, False, False)
-            return
-        count = self.receive(slot.socket, self.view)
-        if count:
-            if slot.phase != _LINGER:
-                slot.receive(bytes(self.view[:count]))
-                if rest is None:
-                    self._next(slot)
-                else:
-                    if stream:
-                        stream.received += count
-                    self._go_on(slot)
-        elif count is not None:
-            if stream and not stream.waiting:  # the client ended its side, and still reads
-                self.network.watch(slot.socket, False, False)
-            else:
+        elif rest is not None and type(rest) is not Request:
+            rest.ready(self, slot)
+        elif slot.phase != _HANDLER:
+            count = self.receive(slot.socket, self.view)
+            if count:
+                if slot.phase != _LINGER:
+                    slot.receive(bytes(self.view[:count]))
+                    if rest is None:
+                        self._next(slot)
+                    else:
+                        self._read_body(slot, rest)
+            elif count is not None:
                 self._drop(slot)
 
     def _go_on(self, slot: Slot) -> None:
@@ -267,6 +280,8 @@ class Server:
             if slot.phase != _REST and slot.start < len(slot.input):
                 slot.phase = _REST
                 slot.since = self.now
+            elif slot.phase == _HANDLER:
+                slot.phase = _IDLE
             return
         request.client = slot.peer
         if request.length:
@@ -358,7 +373,7 @@ class Server:
     def connection_fields(self, slot: Slot, request: Request) -> str:
         """Decide whether the connection stays open; the field lines that every response has."""
         if not request.keep or self.full or self.stopping:
-            slot.keep = 0
+            slot.keep = -1 if request.keep else 0
             return self.fields + "Connection: close\r\n"
         slot.keep = 1
         return self.fields if request.minor else self.fields + "Connection: keep-alive\r\n"
@@ -368,15 +383,18 @@ class Server:
         if "response" in self.app.events:
             self.app.emit("response", request, status, length)
 
-    def wait_for_body(self, slot: Slot, since: int) -> None:
-        """A handler waits for the body, for which the deadline of a request's rest holds."""
-        slot.phase = _REST
-        slot.since = since
+    def wait_for_body(self, slot: Slot, since: "int | None") -> None:
+        """A handler waits for the body, whose deadline runs since then; or, since None, for something else."""
+        if since is None:
+            slot.phase = _HANDLER
+        else:
+            slot.phase = _REST
+            slot.since = since
 
     def _stream(self, slot: Slot, request: Request, source: object, response: "Response | None") -> None:
         from webhal.stream import Stream
 
-        slot.rest = Stream(request, source, response, self.now)
+        slot.rest = Stream(slot, request, source, response, self.now)
         slot.phase = _HANDLER
         self.again.append(slot)
 
@@ -433,10 +451,14 @@ class Server:
         if rest is None:
             self._sent(slot)
         elif isinstance(rest, (bytes, bytearray, memoryview)):
+            slot.phase = _WRITE
             self.send(slot, rest, None)
-        else:
-            slot.phase = _REST if type(rest) is Request else _HANDLER
+        elif type(rest) is Request:
+            slot.phase = _REST
             slot.since = self.now
+            self._read_body(slot, rest)
+        else:
+            slot.phase = _HANDLER
             self.again.append(slot)
 
     def _sent(self, slot: Slot) -> None:
@@ -448,6 +470,7 @@ class Server:
             slot.phase = _IDLE
             slot.since = self.now
             if slot.start < len(slot.input):
+                slot.phase = _HANDLER
                 self.again.append(slot)
             else:
                 slot.input = b""  # or an idle connection keeps the last head in memory
@@ -469,11 +492,15 @@ class Server:
             del self.slots[slot.socket]
             self.network.close(slot.socket)
             slot.socket = None
-            rest = slot.rest
-            slot.rest = None
-            slot.out = slot.input = b""
-            if hasattr(rest, "close"):
-                rest.close()
+            self._release(slot)
+
+    def _release(self, slot: Slot) -> None:
+        """Let go of what a connection holds; a running handler ends."""
+        rest = slot.rest
+        slot.rest = None
+        slot.out = slot.input = b""
+        if type(rest) is not Request and hasattr(rest, "close"):
+            rest.close()
 
     # -- what runs beside ready sockets -------------------------------------------------------------------
 
@@ -488,12 +515,11 @@ class Server:
                     break
             try:
                 pair = network.accept(self.listener)
-            except OSError:  # no socket to spare
-                victim = self._victim()
-                if not victim:
-                    break
-                self._drop(victim)
-                continue
+            except (OSError, MemoryError):  # no socket to spare
+                victim = victim or self._victim()
+                if victim:
+                    self._drop(victim)
+                break
             if not pair:
                 if self.full:
                     self.full = False
@@ -503,8 +529,13 @@ class Server:
                 self._drop(victim)
                 self.full = True
             socket, peer = pair
-            slot = self.slots[socket] = Slot(socket, peer, self.now)
-            network.watch(socket, True, False)
+            try:
+                slot = Slot(socket, peer, self.now)
+                network.watch(socket, True, False)
+                self.slots[socket] = slot
+            except (OSError, MemoryError):
+                network.close(socket)
+                continue
             if "connect" in self.app.events:
                 self.app.emit("connect", peer)
             self._guard(self._ready, slot)  # before it can be taken for idle
@@ -517,17 +548,22 @@ class Server:
     def _victim(self) -> "Slot | None":
         """The connection to close for a new one: the longest idle, else the one that keeps us waiting longest."""
         best = None
+        oldest = -1
         for slot in self.slots.values():
             phase = slot.phase
             if phase < _HANDLER:
                 age = self.network.ticks_diff(self.now, slot.since)
                 if phase == _REST or phase == _WRITE:
                     age -= _SAFE_BUSY_MS
+                    if type(slot.rest) is Request:
+                        age -= len(slot.rest.body)  # a millisecond for each byte, as for what is streamed
+                    elif phase == _REST and slot.rest:
+                        age -= slot.rest.grace
                 else:
                     age += _NEVER_MS - _SAFE_IDLE_MS
                     if age < _NEVER_MS:
                         continue
-                if age >= 0 and (best is None or age > oldest):
+                if age > oldest:
                     best = slot
                     oldest = age
         return best
@@ -535,25 +571,23 @@ class Server:
     def _until_wake(self, timeout_ms: int) -> int:
         """`timeout_ms`, or less if a sleeping handler is due before."""
         now = self.network.ticks_ms()
-        for slot in self.running:
-            if slot.rest and slot.rest.waiting:
-                left = slot.rest.left_ms(self.network, now)
-                if left is not None:
-                    timeout_ms = min(timeout_ms, left)
+        for stream in self.running:
+            left = stream.left_ms(self.network, now)
+            if left is not None:
+                timeout_ms = min(timeout_ms, left)
         return timeout_ms
 
     def _wake(self) -> None:
         """Step the handlers whose time has come, and those that wait for anything to happen."""
         running = self.running
         self.running = []
-        for slot in running:
-            stream = slot.rest
-            if stream and stream.waiting:
-                stream.queued = False
+        for stream in running:
+            stream.queued = False
+            if stream.waiting and stream.slot.rest is stream:
                 if stream.left_ms(self.network, self.now):
-                    stream.queue(self, slot)
+                    stream.queue(self)
                 else:
-                    self._guard(self._go_on, slot)
+                    self._guard(self._go_on, stream.slot)
 
     def _tick(self) -> None:
         """What is kept up to date twice a second."""
@@ -581,15 +615,17 @@ class Server:
 
     def _late(self, slot: Slot) -> None:
         """A request is not whole by its deadline; a streamed body has a millisecond more for each byte."""
-        age = self.network.ticks_diff(self.now, slot.since)
-        if age > self.deadlines[_REST] + getattr(slot.rest, "received", 0):
-            raise HTTPError(408)
+        if slot.rest and type(slot.rest) is not Request:
+            age = self.network.ticks_diff(self.now, slot.since)
+            if age <= self.deadlines[_REST] + slot.rest.grace:
+                return
+        raise HTTPError(408)
 
     def _relink(self) -> None:
         """The link is lost: close everything, and try again, each time after a longer pause."""
         network = self.network
         if self.listener:
-            self._close_all()
+            self.close()
             self.retry = _RETRY_MS
             self.tried = self.now
             self.app.emit("link", "down")
@@ -604,6 +640,7 @@ class Server:
                     return
                 network.up(0)
             except OSError as error:
+                self._unlisten()
                 print("webhal:", error)
             self.tried = self.now
             self.retry = min(2 * self.retry, _RETRY_MOST_MS)
@@ -612,11 +649,9 @@ class Server:
         port, host = self.place
         self.listener = self.network.listen(port, host, self.connections)
         self.network.watch(self.listener, True, False)
-        self.full = False
 
-    def _close_all(self) -> None:
+    def _unlisten(self) -> None:
         if self.listener:
             self.network.close(self.listener)
             self.listener = None
-        for slot in list(self.slots.values()):
-            self._drop(slot)
+        self.full = False

@@ -5,7 +5,8 @@ driven as a generator here: what it yields is a piece of the body (str or bytes)
 something has happened"), or a number of milliseconds to sleep. That is the only way that holds on all
 interpreters, where a coroutine and a generator may be of one type.
 
-The server steps whatever is in a slot's `rest` through `step`, `close`, `waiting`, `received`, `left_ms`.
+The server knows a Stream in a slot's `rest` by `ready`, `step`, `close`, `waiting`, `started`, `grace`, and in
+its list `running` by `queued`, `slot`, `left_ms` besides.
 """
 
 from webhal.errors import log
@@ -23,23 +24,50 @@ if TYPE_CHECKING:
 class Stream:
     """One request's running answer. `response` is None until a handler's first piece, or its end, tells."""
 
-    def __init__(self, request: Request, source: object, response: "Response | None", now: int) -> None:
+    def __init__(
+        self, slot: "Slot", request: Request, source: object, response: "Response | None", now: int
+    ) -> None:
+        self.slot = slot
         self.request = request
         self.source = _as_generator(source)
         self.response = response
-        self.begun = now
-        self.received = 0  # bytes of the request's body
         self.started = False  # the head is sent
         self.promised: "int | None" = None  # bytes of a Content-Length still to come
         self.chunked = False
         self.waiting = False  # for something to happen, or
         self.sleep: "int | None" = None  # for so many ms to pass
-        self.since = now
+        self.since = now  # when that began
+        self.reading = False  # it waits for more of the request's body, whose deadline
+        self.begun = now  # runs from here, but with
+        self.grace = 0  # ms more: what the handler itself took, and one for each byte that came
+        self.resumed = now  # when the handler last had no need to wait for the body
         self.queued = False  # in Server.running
+        self.deaf = False  # input is not wanted, so only a socket that failed is ready
+
+    def ready(self, server: "Server", slot: "Slot") -> None:
+        """The socket may be readable: take what helps to go on, or to see that the client has left."""
+        if not self._wants(server):
+            if self.deaf:
+                raise OSError("connection lost")
+            self._listen(server, False)
+            return
+        count = server.receive(slot.socket, server.view)
+        if count:
+            slot.receive(bytes(server.view[:count]))
+            self.grace += count
+            if self.waiting and self.sleep is None:
+                self.step(server, slot)
+        elif count is not None:
+            if self.waiting:
+                raise OSError("the client has left")
+            self._listen(server, False)  # it ended its side, and may still read
 
     def step(self, server: "Server", slot: "Slot") -> None:
         """Run the handler up to its next piece, and send that."""
-        self.waiting = False
+        self.waiting = self.deaf = False
+        if self.reading:
+            self.reading = False
+            self.resumed = server.now
         try:
             piece = self.source.send(None)
             if piece is None or isinstance(piece, int):
@@ -66,6 +94,9 @@ class Stream:
         except Exception as error:
             self._fail(server, slot, error)
             return
+        if not self.started:
+            self.started = True
+            server.tell(self.request, self.response.status, -1)
         if self.request.method == "HEAD":
             self.close()
             self._finish(server, slot, start)
@@ -86,29 +117,36 @@ class Stream:
 
     # -- waiting ----------------------------------------------------------------------------------------
 
-    def wants(self, slot: "Slot", limit: int) -> bool:
-        """Whether more input helps: to go on, or to see that the client has left."""
+    def _wants(self, server: "Server") -> bool:
+        """Whether more input helps."""
+        slot = self.slot
         pending = len(slot.input) - slot.start
-        return not pending or bool(self.waiting and self.sleep is None and slot.left and pending < limit)
+        return not pending or bool(self.waiting and self.sleep is None and slot.left and pending < server.head)
+
+    def _listen(self, server: "Server", read: bool) -> None:
+        self.deaf = not read
+        server.network.watch(self.slot.socket, read, False)
 
     def left_ms(self, network: "Network", now: int) -> "int | None":
-        """Until the handler has slept enough; None if it waits for something to happen."""
+        """Until the handler has slept enough; None if it does not sleep."""
         return None if self.sleep is None else max(0, self.sleep - network.ticks_diff(now, self.since))
 
-    def queue(self, server: "Server", slot: "Slot") -> None:
+    def queue(self, server: "Server") -> None:
         """Let the server step this when it is due."""
         if not self.queued:
             self.queued = True
-            server.running.append(slot)
+            server.running.append(self)
 
     def _wait(self, server: "Server", slot: "Slot", sleep: "int | None") -> None:
         self.waiting = True
         self.sleep = sleep
-        self.since = server.now
-        if sleep is None and slot.left:
-            server.wait_for_body(slot, self.begun)
-        server.network.watch(slot.socket, self.wants(slot, server.head), False)
-        self.queue(server, slot)
+        self.since = server.network.ticks_ms()
+        self.reading = sleep is None and slot.left != 0
+        if self.reading:
+            self.grace += server.network.ticks_diff(server.now, self.resumed)
+        server.wait_for_body(slot, self.begun if self.reading else None)
+        self._listen(server, self._wants(server))
+        self.queue(server)
 
     # -- the response -----------------------------------------------------------------------------------
 
@@ -126,8 +164,6 @@ class Stream:
         else:
             request.keep = False
         lines = head(response, kind, None, server.connection_fields(slot, request))
-        self.started = True
-        server.tell(request, response.status, -1)
         return lines + (b"Transfer-Encoding: chunked\r\n\r\n" if self.chunked else b"\r\n")
 
     def _end(self, server: "Server", slot: "Slot", value: object) -> None:
@@ -144,6 +180,8 @@ class Stream:
             else:
                 response = self.response
                 response.body = b""
+        except MemoryError:
+            raise
         except Exception as error:
             response = request.app.fail(request, error)
         self._answer(server, slot, response)
@@ -162,7 +200,6 @@ class Stream:
 
     def _finish(self, server: "Server", slot: "Slot", out: bytes) -> None:
         server.network.watch(slot.socket, True, False)
-        slot.rest = None
         if slot.left:
             slot.keep = -1
         server.send(slot, out, None)
@@ -175,8 +212,12 @@ def _as_generator(source: object) -> "Generator[object, None, object]":
 
 
 def _pieces(source: "Iterator[object]") -> "Generator[object, None, object]":
-    for piece in source:
-        yield piece
+    try:
+        for piece in source:
+            yield piece
+    finally:
+        if hasattr(source, "close"):  # a file
+            source.close()
 
 
 def _flatten(source: object) -> "Generator[object, None, object]":
