@@ -92,6 +92,14 @@ def test_unix_time_is_there_once_it_is_set():
     assert net.unix_time() == 1_700_000_002
 
 
+def test_an_event_that_is_due_happens_without_waiting():
+    net = FakeNetwork()
+    seen = []
+    net.at(0, lambda: seen.append(net.now))
+    net.wait(0)
+    assert seen == [0]
+
+
 # -- harshness --------------------------------------------------------------------------------------
 
 
@@ -164,12 +172,13 @@ def test_a_closed_client_answers_with_a_reset():
     net = FakeNetwork()
     client, socket = open_pair(net)
     client.send(b"data")
+    send(net, socket, b"answer")
     client.close()
     assert receive(net, socket) == (b"data", True)
     send(net, socket, b"x")
     assert socket in net.wait(0)
     assert raises(OSError, net.send, socket, b"x", 0).errno == errno.ECONNRESET
-    assert client.received == b""
+    assert client.received == b"answer"
 
 
 def test_a_reset_by_the_client_loses_what_was_not_received():
@@ -257,7 +266,12 @@ def test_a_window_stops_send_until_it_opens():
     assert net.send(socket, b"1234567", 6) == 1 and client.received == b"1234567"
 
 
-# -- listeners --------------------------------------------------------------------------------------
+# -- listeners and ports --------------------------------------------------------------------------------------
+
+
+def test_port_0_is_another_each_time():
+    net = FakeNetwork()
+    assert len({net.local_port(net.listen(0, "", 1)) for _ in range(3)}) == 3
 
 
 def test_the_backlog_is_bounded():
@@ -310,6 +324,7 @@ def test_the_nth_call_fails_as_told():
     net = FakeNetwork(harsh=False)
     client, socket = open_pair(net)
     client.send(b"data")
+    assert net.recv_into(socket, bytearray(1)) == 1
     net.fail("recv_into", 2, None)
     net.fail("send", 1, OSError(errno.ETIMEDOUT, "timed out"))
     assert net.recv_into(socket, bytearray(1)) == 1

@@ -198,10 +198,17 @@ def test_the_empty_host_is_ipv4_where_there_is_no_ipv6(monkeypatch, opened, lack
 
 def test_a_port_taken_for_ipv6_is_not_taken_for_ipv4_instead(opened):
     network = port.Network()
-    opened.append(network.listen(0, "", 5))
+    opened.append(network.listen(0, "::1", 5))
     with pytest.raises(OSError) as raised:
         network.listen(network.local_port(opened[0]), "", 5)
     assert raised.value.errno == errno.EADDRINUSE
+
+
+def test_a_name_is_its_ipv4_address_first(monkeypatch, opened):
+    found = [(bsd.AF_INET6, bsd.SOCK_STREAM, 6, "", ("::1", 0, 0, 0)), (bsd.AF_INET, 1, 6, "", ("127.0.0.1", 0))]
+    monkeypatch.setattr(bsd, "getaddrinfo", lambda *arguments, **named: found)
+    opened.append(port.Network().listen(0, "localhost", 5))
+    assert opened[0].getsockname()[0] == "127.0.0.1"
 
 
 def test_an_unknown_host_is_an_oserror():

@@ -399,7 +399,6 @@ class FakeNetwork:
             listener.broken = True
             for client in listener.waiting:
                 client._end("reset")
-            listener.waiting.clear()
         for socket in self.sockets:
             socket.broken = True
             socket.client._end("reset")
