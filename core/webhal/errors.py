@@ -9,9 +9,11 @@ from webhal.status import phrase
 
 
 def fail(app: App, request: Request, error: Exception) -> Response:
-    """The Response to send for what a handler or the parser raised; never raises itself."""
+    """The Response to send for what a handler or the parser raised; raises MemoryError only."""
     try:
         return app.finish(request, _explain(app, error, request))
+    except MemoryError:
+        raise
     except Exception as second:
         log(second)
         return Response("Internal Server Error\n", 500)

@@ -24,9 +24,11 @@ def redirect(url: str, status: int = 302) -> Response:
 
 
 class sleep_ms:
-    """Awaitable in an asynchronous handler: let others be served for so many milliseconds."""
+    """Awaitable in an asynchronous handler: let others be served for so many milliseconds, an int."""
 
     def __init__(self, ms: int) -> None:
+        if not isinstance(ms, int):
+            raise TypeError("sleep_ms takes milliseconds as an int, not " + repr(ms))
         self.ms = ms
 
     def __iter__(self) -> "Generator[int, None, None]":
