@@ -1,0 +1,1 @@
+"""Stands in for a board's module, which phew imports and the benchmark does not use."""
