@@ -70,9 +70,10 @@ class Request:
         self.head = head
 
     def __getattr__(self, name: str) -> "object":
-        from webhal import request
+        # Not `from webhal import request`, which MicroPython asks of webhal.__getattr__ alone.
+        from webhal.request import attribute
 
-        value = request.attribute(self, name)
+        value = attribute(self, name)
         setattr(self, name, value)
         return value
 
