@@ -1,0 +1,193 @@
+"""What clients send, judged by webhal.http: the vectors of tests/vectors (their README tells the format), and
+what vectors cannot say. Everything is read in every way there is: by the judge of heads alone (head.py), with the
+quick reading of boards before it (http.py), and with CPython's (fast_head.py).
+"""
+
+import json
+import sys
+
+import webhal.head as head
+import webhal.http as http
+
+VECTORS = __file__[: -len("core/test_http.py")] + "vectors/"
+LIMIT = 1024
+NEXT = b"GET /n HTTP/1.1\r\nHost: a\r\n\r\n"  # no longer than any limit
+READ_NEXT = {"target": "/n"}
+
+
+class Judged(http.Connection):
+    """Without any quick reading."""
+
+    def next_request(self, limit):
+        return head.next_request(self, limit)
+
+
+CONNECTIONS = [http.Connection, Judged]
+if sys.implementation.name == "cpython":
+    CONNECTIONS.append(http.Connection.__bases__[0])
+
+
+class Reader:
+    """Takes what a Connection gives, until it wants more input or has refused."""
+
+    def __init__(self, connection, limit, most):
+        self.connection = connection
+        self.limit = limit
+        self.most = most  # bytes of body at once
+        self.out = []  # [request, body, status of a refusal in the body]; or the status of a refused request
+        self.reading = False  # a body
+        self.refused = False
+
+    def receive(self, data):
+        self.connection.receive(data)
+        try:
+            while self._take():
+                pass
+        except http.HTTPError as error:
+            self.refused = True
+            if self.reading:
+                self.out[-1][2] = error.status
+            else:
+                self.out.append(error.status)
+
+    def _take(self):
+        if not self.reading:
+            request = self.connection.next_request(self.limit)
+            if request is None:
+                return False
+            self.out.append([request, b"", None])
+            self.reading = True
+        piece = self.connection.read_body(self.most)
+        if piece is None:
+            return False
+        assert type(piece) is bytes and len(piece) <= self.most
+        self.reading = bool(piece)
+        if piece:
+            self.out[-1][1] += piece
+        return True
+
+    def wants_more(self):
+        return not self.refused and (self.reading or self.connection.start < len(self.connection.input))
+
+
+def octets(text):
+    return bytes([ord(character) for character in text])
+
+
+def check_request(wanted, seen):
+    request, body, refused = seen
+    assert request.method == wanted.get("method", "GET"), request.method
+    assert request.target == wanted["target"], request.target
+    assert request.path == wanted.get("path", wanted["target"]), request.path
+    assert request.minor == wanted.get("minor", 1), request.minor
+    assert request.keep is wanted.get("keep", True), request.keep
+    assert request.waits is wanted.get("waits", False), request.waits
+    assert body == octets(wanted.get("body", "")), body
+    assert refused == wanted.get("refused"), refused
+    assert type(request.head) is bytes and request.head.find(b"\r\n\r\n") == len(request.head) - 4, request.head
+    fields = wanted.get("fields", {})
+    for name in fields:
+        values = fields[name] if isinstance(fields[name], list) else [fields[name]]
+        assert request.headers.getlist(name) == values, request.headers.getlist(name)
+
+
+def check(vector, reader, then=()):
+    """Compare what a reader has with what the vector wants, and `then`."""
+    wanted = vector["out"] + list(then)
+    more = bool(wanted) and (wanted[-1] is None or isinstance(wanted[-1], dict) and wanted[-1].get("more", False))
+    assert reader.wants_more() == more, "wants more"
+    if wanted and wanted[-1] is None:
+        wanted.pop()
+    assert len(reader.out) == len(wanted), reader.out
+    for want, seen in zip(wanted, reader.out):
+        if isinstance(want, dict) and isinstance(seen, list):
+            check_request(want, seen)
+        else:
+            assert want == seen, seen
+
+
+def run_vector(vector):
+    data = octets(vector["in"])
+    limit = vector.get("limit", LIMIT)
+    for connection in CONNECTIONS:
+        whole = Reader(connection(), limit, LIMIT)
+        whole.receive(data)
+        check(vector, whole)
+
+        bytewise = Reader(connection(), limit, 3)
+        count = 0
+        while count < len(data) and not bytewise.refused:
+            bytewise.receive(data[count : count + 1])
+            count += 1
+        check(vector, bytewise)
+        if "at" in vector:
+            assert count == vector["at"], "refused at byte %d" % count
+
+        if not whole.wants_more():
+            followed = Reader(connection(), limit, 7)
+            followed.receive(data + NEXT)
+            check(vector, followed, () if whole.refused else (READ_NEXT,))
+
+
+def run_file(name):
+    failed = []
+    count = 0
+    with open(VECTORS + name + ".jsonl") as lines:
+        for line in lines:
+            vector = json.loads(line)
+            count += 1
+            try:
+                run_vector(vector)
+            except Exception as error:
+                failed.append(vector["name"])
+                print("%s: %s: %r wanted %s" % (name, vector["name"], error, vector["out"]))
+    assert not failed, "%d of %d: %s" % (len(failed), count, failed)
+    return count
+
+
+def test_request_line():
+    run_file("request_line")
+
+
+def test_target():
+    run_file("target")
+
+
+def test_fields():
+    run_file("fields")
+
+
+def test_host():
+    run_file("host")
+
+
+def test_length():
+    run_file("length")
+
+
+def test_coding():
+    run_file("coding")
+
+
+def test_chunked():
+    run_file("chunked")
+
+
+def test_connection():
+    run_file("connection")
+
+
+def test_pipelining():
+    run_file("pipelining")
+
+
+def test_limits():
+    run_file("limits")
+
+
+def test_not_http():
+    run_file("not_http")
+
+
+def test_smuggling():
+    run_file("smuggling")
