@@ -65,10 +65,10 @@ def mount(app: App, prefix: str, mounted: App) -> None:
 
 def search(app: App, request: Request, path: str) -> object:
     """What the handler for `path` returns, if it is found in another way than by its exact method and path."""
-    for prefix, mounted in app.mounts:
-        if path == prefix or path.startswith(prefix + "/"):
-            request.app = mounted
-            return mounted.answer(request, path[len(prefix) :] or "/")
+    inner, rest = within(app, path)
+    if inner:
+        request.app = inner
+        return inner.answer(request, rest)
     handler, values = find(app, request.method, path)
     if handler:
         return handler(request, *values)
@@ -78,6 +78,14 @@ def search(app: App, request: Request, path: str) -> object:
     if allowed:
         raise HTTPError(405, "", {"Allow": allowed})
     raise HTTPError(404)
+
+
+def within(app: App, path: str) -> "tuple[App | None, str]":
+    """The mounted application that answers for a path, and the path in it; (None, path) if there is none."""
+    for prefix, mounted in app.mounts:
+        if path == prefix or path.startswith(prefix + "/"):
+            return mounted, path[len(prefix) :] or "/"
+    return None, path
 
 
 def find(app: App, method: str, path: str) -> "tuple[Callable[..., object] | None, list[object]]":
@@ -107,11 +115,8 @@ def allow(app: App, path: str) -> str:
 def streams(app: App, request: Request) -> bool:
     """Whether the handler for a request reads the body itself."""
     path = request.path
-    while True:
-        for prefix, mounted in app.mounts:
-            if path == prefix or path.startswith(prefix + "/"):
-                app = mounted
-                path = path[len(prefix) :] or "/"
-                break
-        else:
-            return bool(app.streamed) and find(app, request.method, path)[0] in app.streamed
+    inner: "App | None" = app
+    while inner:
+        app = inner
+        inner, path = within(app, path) if request.method + " " + path not in app.routes else (None, path)
+    return bool(app.streamed) and find(app, request.method, path)[0] in app.streamed

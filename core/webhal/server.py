@@ -101,6 +101,8 @@ class Server:
         self.head = head or limits.get("head", 1024)
         self.body = limits.get("body", 2048) if body is None else body
         seconds = deadlines or limits.get("deadlines", (5, 10, 2, 10))
+        if self.connections < 1 or self.head < 1 or self.body < 0 or len(seconds) != 4:
+            raise ValueError("connections and head are positive, body is not negative, deadlines are four")
         self.deadlines = [int(1000 * s) for s in seconds] + [_LINGER_MS, _NEVER_MS]
         self.view = memoryview(bytearray(buffer or limits.get("buffer", 512)))
         self.slots: "dict[object, Slot]" = {}
@@ -330,7 +332,11 @@ class Server:
             request.connection = slot
         result = self.app.handle(request)
         if type(result) is str:
-            body = result.encode()
+            try:
+                body = result.encode()
+            except UnicodeError as error:  # half a surrogate pair
+                self.respond(slot, request, self.app.fail(request, error))
+                return
             plain = request.keep and request.minor and request.method != "HEAD" and len(body) < len(self.view)
             if plain and not (slot.left or self.full or self.stopping or "response" in self.app.events):
                 slot.keep = 1  # what most responses are, made in one go
