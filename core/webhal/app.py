@@ -42,8 +42,11 @@ class App:
         """Decorator: the handler for `path`, which may have parameters: <name>, <int:name>, <path:name>.
 
         stream: call the handler once the head is there; it reads the body with `await request.read(n)`.
-        Raises ValueError for a path that cannot be matched.
+        Raises ValueError for a path or methods that cannot be matched.
         """
+        for method in methods:
+            if len(method) < 3 or method != method.upper():  # a str has methods of one character
+                raise ValueError("methods are a tuple such as ('GET', 'POST'), not " + repr(methods))
 
         def register(handler: "Handler") -> "Handler":
             for method in methods:
