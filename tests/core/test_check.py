@@ -8,6 +8,8 @@ from webhal.testing.fake import FakeNetwork
 class Fake(FakeNetwork):
     """A sound network; its clock wraps during the first wait."""
 
+    limits = {"connections": 4, "deadlines": (5, 10, 2, 10)}
+
     def __init__(self, seed=1, harsh=True):
         super().__init__(seed, harsh)
         self.advance(4_990)

@@ -607,6 +607,16 @@ class TicksGoBack(Fake):
         return -super().ticks_diff(later, earlier)
 
 
+@breaks(promises.limits_named)
+class LimitsOfAnother(Fake):
+    limits = {"connections": 4, "sockets": 4}
+
+
+@breaks(promises.limits_named)
+class LimitsOfNothing(Fake):
+    limits = {"deadlines": (5, 10, 2, 0)}
+
+
 @breaks(promises.calendar)
 class TimeSince2000(Fake):
     def set_time(self, seconds):

@@ -91,12 +91,12 @@ class SocketClient:
             self.state = "reset"
 
     def read(self) -> bytes:
-        """What has come, at most 2 KB of it, or nothing."""
+        """What has come, at most 512 bytes of it, or nothing."""
         if self.state != "open":
             return b""
         self.socket.settimeout(0)
         try:
-            data: bytes = self.socket.recv(2048)
+            data: bytes = self.socket.recv(512)
             if not data:
                 self.state = "ended"
             return data

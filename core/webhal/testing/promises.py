@@ -340,9 +340,9 @@ def close_delivers(bench: "Bench") -> None:
     client, socket = bench.pair()
     client.send(b"question")
     bench.receive(socket, 8)
-    bench.send(socket, _PATTERN * 8)
+    bench.send(socket, _PATTERN * 4)
     bench.net.close(socket)
-    assert bench.read(client, 2048) == _PATTERN * 8, "the peer gets other bytes"
+    assert bench.read(client, 1024) == _PATTERN * 4, "the peer gets other bytes"
     assert bench.end(client) == "ended", "the peer sees " + client.state
 
 
@@ -493,6 +493,17 @@ def clock(bench: "Bench") -> None:
         assert diff(now, now) == 0 and diff(start, now) == -diff(now, start)
         middle = now
     bench.until(lambda: True if diff(ticks(), start) >= 50 else None, "time stands still")
+
+
+@promise("limits, if there are any: numbers by the names of Server's arguments")
+def limits_named(bench: "Bench") -> None:
+    if not hasattr(bench.net, "limits"):
+        raise Skip("there are none")
+    for name, value in bench.net.limits.items():
+        assert name in ("connections", "head", "body", "deadlines", "buffer"), "Server has no " + name
+        numbers = value if name == "deadlines" else (value,)
+        assert len(numbers) == (4 if name == "deadlines" else 1), "deadlines are four"
+        assert all([number > 0 for number in numbers]), name + " is " + repr(value)
 
 
 @promise("unix_time, if there is one: seconds since 1970, or None")
