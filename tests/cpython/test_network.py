@@ -4,11 +4,13 @@ import errno
 import importlib.util
 import math
 import os
+import re
 import resource
 import select
 import signal
 import socket as bsd
 from fractions import Fraction
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -133,6 +135,15 @@ def test_a_wrong_fileno_is_caught_by_its_promise(descriptor):
         bench.close()
         os.close(reader)
         os.close(writer)
+
+
+def test_the_port_of_the_porting_guide_keeps_all_promises():
+    guide = (Path(__file__).parents[2] / "docs/porting.md").read_text()
+    pieces = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)
+    assert len(pieces) == 9
+    namespace = {}
+    exec("\n".join(pieces), namespace)
+    check_network(namespace["Network"], exhaust=exhaust)
 
 
 # -- which poller -----------------------------------------------------------------------------------
