@@ -1,5 +1,6 @@
 """Setting cookies (RFC 6265, 4.1), loaded when used. Reading them is in request.py."""
 
+from webhal.http import _TOKEN
 from webhal.response import Response
 
 
@@ -16,13 +17,15 @@ def set_cookie(
 ) -> None:
     """Add a Set-Cookie field; `max_age` in seconds, 0 to delete, None until the browser closes.
 
-    Raises ValueError for a name or value that a cookie cannot carry.
+    Raises ValueError for what a cookie cannot carry, or browsers do not keep.
     """
-    for text in (name, value, path, domain):
-        if ";" in text or "," in text or text.strip() != text:
-            raise ValueError("not to be put in a cookie: " + repr(text))
-    if not name or "=" in name or " " in name:
+    if not name or name.encode().strip(_TOKEN):
         raise ValueError("not a cookie's name: " + repr(name))
+    for text in (value, path, domain):
+        if text.strip() != text or any(character < " " or character in ';,"\\\x7f' for character in text):
+            raise ValueError("not to be put in a cookie: " + repr(text))
+    if same_site not in ("Lax", "Strict", "None", "") or (same_site == "None" and not secure):
+        raise ValueError("same_site is Lax, Strict, \"\", or, of a secure cookie, None, not " + repr(same_site))
     parts = ["%s=%s" % (name, value), "Path=" + path]
     if domain:
         parts.append("Domain=" + domain)

@@ -128,18 +128,21 @@ def _pairs(text: str) -> "list[tuple[str, str]]":
 
 
 def _fields(head: bytes) -> "list[tuple[str, str]]":
-    """The fields of a head that http.py has judged, names in lower case."""
+    """The fields of a head, names in lower case; of a refused one what looks like a field."""
     pairs = []
     for line in head.split(b"\r\n")[1:]:
         colon = line.find(b":")
         if colon > 0:
-            value = line[colon + 1 :].strip(b" \t")
-            try:
-                text = str(value, "utf-8")
-            except UnicodeError:  # ISO 8859-1, as fields were once
-                text = "".join([chr(byte) for byte in value])
-            pairs.append((line[:colon].decode().lower(), text))
+            pairs.append((_text(line[:colon]).lower(), _text(line[colon + 1 :].strip(b" \t"))))
     return pairs
+
+
+def _text(data: bytes) -> str:
+    """UTF-8 text, or ISO 8859-1, as fields were once."""
+    try:
+        return str(data, "utf-8")
+    except UnicodeError:
+        return "".join([chr(byte) for byte in data])
 
 
 def _cookies(values: "list[str]") -> "dict[str, str]":

@@ -22,7 +22,8 @@ class Response:
     def __init__(self, body: object = b"", status: int = 200, headers: "dict[str, object] | None" = None) -> None:
         self.body = body
         self.status = status
-        self.headers = {} if headers is None else headers
+        # A copy, lest a cookie set for one client stays in a dict that the application uses for all.
+        self.headers = dict(headers) if headers else {}
 
     def set_cookie(self, name: str, value: str, **attributes: object) -> None:
         """Add a Set-Cookie field; for the attributes see cookies.set_cookie."""
@@ -45,7 +46,8 @@ def to_response(result: object) -> Response:
 def serialise(response: Response, method: str, extra: str) -> "tuple[bytes | None, object]":
     """(head, body) of the response to a request of this `method`; `extra` are field lines for the head.
 
-    (None, body) for a body that is streamed: stream.py makes its head when the first piece is there. Raises ValueError or TypeError for a response that HTTP cannot carry.
+    (None, body) for a body that is streamed: stream.py makes its head when the first piece is there.
+    Raises ValueError or TypeError for a response that HTTP cannot carry.
     """
     body = response.body
     kind = _HTML
@@ -71,12 +73,12 @@ def serialise(response: Response, method: str, extra: str) -> "tuple[bytes | Non
         start = "HTTP/1.1 200 OK\r\n%sContent-Type: %s\r\nContent-Length: %d\r\n\r\n" % (extra, kind, length)
         return start.encode(), b"" if method == "HEAD" else body
     bare = response.status == 204 or response.status == 304
-    if length and bare:
+    if length and (bare or response.status == 205):
         raise ValueError("a response of status %d has no body" % response.status)
     promised = find(response.headers, "content-length")
     if promised is None:
         promised = length
-    if method == "HEAD":
+    if method == "HEAD" or response.status == 304:  # RFC 9110, 8.6: the length that a GET, or a 200, would have
         length = int(promised)
         body = b""
     elif int(promised) != length:
@@ -110,11 +112,13 @@ def head(response: Response, kind: str, length: "int | None", extra: str) -> byt
             raise ValueError(name + " is written by webhal itself")
         if lower == "content-type":
             kind = ""
-        if lower != "content-length" or length is None:
+        if lower != "content-length" or (length is None and status != 204):
             values = response.headers[name]
             for value in values if isinstance(values, (list, tuple)) else (values,):
+                if not isinstance(value, (str, int, float)):
+                    raise TypeError("a field's value is str, a number, or a list of them, not " + repr(value))
                 lines.append(_field(name, str(value)))
-    if kind and length != 0 and status != 304:
+    if kind and length != 0 and status != 204 and status != 304:
         lines.append("Content-Type: %s\r\n" % kind)
     if length is not None:
         lines.append("Content-Length: %d\r\n" % length)
