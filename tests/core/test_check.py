@@ -60,6 +60,13 @@ def test_a_network_that_can_neither_poll_nor_shut_one_side_keeps_all_promises():
     check_fake(Poor)
 
 
+def test_the_package_names_what_it_has_and_nothing_else():
+    from webhal import testing
+
+    assert testing.FakeNetwork is FakeNetwork and testing.check_network is check_network
+    assert not hasattr(testing, "check_nothing")
+
+
 def test_what_is_broken_is_named_and_the_rest_is_still_tested():
     class Broken(Fake):
         def address(self):
