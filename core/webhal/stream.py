@@ -10,6 +10,7 @@ its list `running` by `queued`, `slot`, `left_ms` besides.
 """
 
 from webhal.errors import log
+from webhal.exchange import connection_fields, respond
 from webhal.http import Request
 from webhal.response import _BYTES, _HTML, Response, find, head
 
@@ -96,7 +97,8 @@ class Stream:
             return
         if not self.started:
             self.started = True
-            server.tell(self.request, self.response.status, -1)
+            if "response" in server.app.events:
+                server.app.emit("response", self.request, self.response.status, -1)
         if self.request.method == "HEAD":
             self.close()
             self._finish(server, slot, start)
@@ -144,7 +146,11 @@ class Stream:
         self.reading = sleep is None and slot.left != 0
         if self.reading:
             self.grace += server.network.ticks_diff(server.now, self.resumed)
-        server.wait_for_body(slot, self.begun if self.reading else None)
+        if self.reading:
+            slot.phase = "rest"
+            slot.since = self.begun
+        else:
+            slot.phase = "handler"
         self._listen(server, self._wants(server))
         self.queue(server)
 
@@ -163,7 +169,7 @@ class Stream:
             self.chunked = True
         else:
             request.keep = False
-        lines = head(response, kind, None, server.connection_fields(slot, request))
+        lines = head(response, kind, None, connection_fields(server, slot, request))
         return lines + (b"Transfer-Encoding: chunked\r\n\r\n" if self.chunked else b"\r\n")
 
     def _end(self, server: "Server", slot: "Slot", value: object) -> None:
@@ -196,7 +202,7 @@ class Stream:
     def _answer(self, server: "Server", slot: "Slot", response: Response) -> None:
         server.network.watch(slot.socket, True, False)
         slot.rest = None
-        server.respond(slot, self.request, response)
+        respond(server, slot, self.request, response)
 
     def _finish(self, server: "Server", slot: "Slot", out: bytes) -> None:
         server.network.watch(slot.socket, True, False)
@@ -225,10 +231,19 @@ def _flatten(source: object) -> "Generator[object, None, object]":
     try:
         while True:
             step = source.__anext__()
+            if hasattr(step, "__await__"):
+                step = step.__await__()
             try:
-                piece = yield from (step.__await__() if hasattr(step, "__await__") else step)
+                while True:
+                    yield next(step)
+            except StopIteration as stop:
+                piece = stop.value
             except StopAsyncIteration:
                 return
+            except GeneratorExit:
+                if hasattr(step, "throw"):  # close() would leave an asynchronous generator "running"
+                    step.throw(GeneratorExit())
+                raise
             yield piece
     finally:
         if hasattr(source, "aclose"):
@@ -236,3 +251,26 @@ def _flatten(source: object) -> "Generator[object, None, object]":
                 source.aclose().send(None)
             except StopIteration:
                 pass
+
+
+def until_wake(server: "Server", timeout_ms: int) -> int:
+    """`timeout_ms`, or less if a sleeping handler is due before."""
+    now = server.network.ticks_ms()
+    for stream in server.running:
+        left = stream.left_ms(server.network, now)
+        if left is not None:
+            timeout_ms = min(timeout_ms, left)
+    return timeout_ms
+
+
+def wake(server: "Server") -> None:
+    """Step the handlers whose time has come, and those that wait for anything to happen."""
+    running = server.running
+    server.running = []
+    for stream in running:
+        stream.queued = False
+        if stream.waiting and stream.slot.rest is stream:
+            if stream.left_ms(server.network, server.now):
+                stream.queue(server)
+            else:
+                server.guard(server.go_on, stream.slot)

@@ -1,0 +1,210 @@
+"""TestClient: requests to an application without a network, for the tests of those who write applications.
+
+The real Server runs over a FakeNetwork, so hooks, error handlers, limits, streams and asynchronous handlers do
+what they do on a PC or a board, but in virtual time: a handler may sleep for minutes and the test takes none.
+Nothing here judges an application: a response of 404 or 500 is a response. Runs on boards too.
+"""
+
+from webhal.request import MultiDict, _fields
+from webhal.server import Server
+from webhal.testing.fake import FakeNetwork
+
+# A PC's limits, but for the buffer, which is a board's to bear. Tests of a board's application may give its own.
+_LIMITS = {"connections": 16, "head": 16384, "body": 1 << 20, "deadlines": (10, 20, 5, 20), "buffer": 4096}
+_PATIENCE_MS = 600_000  # virtual time that an answer may take if `ms` does not say
+_PLAIN = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~"
+
+
+class TestResponse:
+    """An answer: `status`, `headers` (a case-insensitive MultiDict), `body` (bytes), `text`, `json()`."""
+
+    __test__ = False  # pytest is not to take it for a test
+
+    def __init__(self, status: int, headers: MultiDict, body: bytes) -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body
+
+    @property
+    def text(self) -> str:
+        """The body as UTF-8. Raises UnicodeError for anything else."""
+        return str(self.body, "utf-8")
+
+    def json(self) -> object:
+        """The value of a JSON body. Raises ValueError for anything else."""
+        import json
+
+        return json.loads(self.text)
+
+
+class TestClient:
+    """A client of `app`.
+
+        client = TestClient(app)
+        response = client.post("/led/5?blink=1", json={"on": True})
+        assert response.status == 200 and response.json() == {"pin": 5, "on": True}
+
+    `limits` are those of Server; without them they are about a PC's. `cookies`, a dict, has what the application
+    has set so far and is sent with each request; change it as you like. `server` and `network` are there for
+    tests that need more: `client.network.now` is the virtual time in milliseconds, `client.network.connect()`
+    a client that sends raw bytes, `client.network.lose_link()` what its name says.
+    """
+
+    __test__ = False
+
+    def __init__(self, app: object, **limits: object) -> None:
+        given = dict(_LIMITS)
+        given.update(limits)
+        self.network = FakeNetwork(harsh=False)
+        self.server = Server(app, self.network, **given)
+        self.cookies: "dict[str, str]" = {}
+        self.server.open()
+
+    def get(self, path: str, **options: object) -> TestResponse:
+        """`request` by GET."""
+        return self.request("GET", path, **options)
+
+    def head(self, path: str, **options: object) -> TestResponse:
+        """`request` by HEAD."""
+        return self.request("HEAD", path, **options)
+
+    def post(self, path: str, **options: object) -> TestResponse:
+        """`request` by POST."""
+        return self.request("POST", path, **options)
+
+    def put(self, path: str, **options: object) -> TestResponse:
+        """`request` by PUT."""
+        return self.request("PUT", path, **options)
+
+    def patch(self, path: str, **options: object) -> TestResponse:
+        """`request` by PATCH."""
+        return self.request("PATCH", path, **options)
+
+    def delete(self, path: str, **options: object) -> TestResponse:
+        """`request` by DELETE."""
+        return self.request("DELETE", path, **options)
+
+    def options(self, path: str, **options: object) -> TestResponse:
+        """`request` by OPTIONS."""
+        return self.request("OPTIONS", path, **options)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        headers: "dict[str, str] | None" = None,
+        body: object = None,
+        json: object = None,
+        form: "dict[str, str] | None" = None,
+        ms: "int | None" = None,
+    ) -> TestResponse:
+        """Send one request, on a connection of its own, and return the answer.
+
+        path     the request target as a client sends it: percent-encoded, and with its query
+        headers  fields besides Host, Connection, Cookie, Content-Type and Content-Length; they replace these
+        body     bytes, str (UTF-8), or an iterator of both, which is sent in chunks
+        json     a value to send as JSON instead; form: a dict to send as a form
+        ms       leave after so many milliseconds of virtual time; the answer is what came until then (for
+                 streams that do not end)
+
+        Raises OSError if the server closes the connection before the answer is whole, or none comes in
+        10 minutes of virtual time.
+        """
+        lower = [name.lower() for name in headers or {}]
+        fields = []
+        if json is not None:
+            import json as coder
+
+            body = coder.dumps(json)
+            fields.append(("Content-Type", "application/json"))
+        elif form is not None:
+            body = "&".join([_quote(name) + "=" + _quote(value) for name, value in form.items()])
+            fields.append(("Content-Type", "application/x-www-form-urlencoded"))
+        if hasattr(body, "__next__"):
+            body = b"".join([b"%x\r\n%s\r\n" % (len(piece), piece) for piece in map(_bytes, body) if piece])
+            body += b"0\r\n\r\n"
+            fields.append(("Transfer-Encoding", "chunked"))
+        elif body is not None:
+            body = _bytes(body)
+            fields.append(("Content-Length", str(len(body))))
+        if self.cookies:
+            fields.append(("Cookie", "; ".join([name + "=" + self.cookies[name] for name in self.cookies])))
+        fields += [("Host", "testserver"), ("Connection", "close")]
+        lines = ["%s: %s\r\n" % field for field in fields if field[0].lower() not in lower]
+        lines += ["%s: %s\r\n" % field for field in (headers or {}).items()]
+        head = "%s %s HTTP/1.1\r\n%s\r\n" % (method, path, "".join(lines))
+        response = self._exchange(method, head.encode() + (body or b""), ms)
+        for cookie in response.headers.getlist("set-cookie"):
+            self._keep_cookie(cookie)
+        return response
+
+    def _exchange(self, method: str, data: bytes, ms: "int | None") -> TestResponse:
+        network = self.network
+        peer = network.connect()
+        if peer.state == "refused":
+            raise OSError("the server does not listen")
+        peer.send(data)
+        end = network.now + (_PATIENCE_MS if ms is None else ms)
+        while peer.state in ("connecting", "open") and network.now < end:
+            self._step(end - network.now)
+        peer.close()
+        while peer.socket in network.sockets:  # until the server has noticed, and ended the handler
+            self._step(1)
+        return _parse(method, peer.received, ms is None)
+
+    def _step(self, ms: int) -> None:
+        self.server.step(ms)
+        self.network.advance(1)  # work takes time, or a stream without end would never see its own
+
+    def _keep_cookie(self, field: str) -> None:
+        parts = [part.strip() for part in field.split(";")]
+        equals = parts[0].find("=")
+        name = parts[0][:equals]
+        if "max-age=0" in [part.lower() for part in parts[1:]]:
+            self.cookies.pop(name, None)
+        else:
+            self.cookies[name] = parts[0][equals + 1 :]
+
+
+def _bytes(data: object) -> bytes:
+    return data.encode() if isinstance(data, str) else bytes(data)
+
+
+def _quote(text: object) -> str:
+    return "".join([chr(byte) if byte in _PLAIN else "%%%02X" % byte for byte in str(text).encode()])
+
+
+def _parse(method: str, data: bytes, whole: bool) -> TestResponse:
+    """The response that `data` is; if it must be `whole`, raises OSError where it is not."""
+    status = 100
+    while status < 200:  # 100 Continue comes before the answer
+        end = data.find(b"\r\n\r\n")
+        if end < 0:
+            raise OSError("no answer, but " + repr(data) if data else "no answer")
+        head = data[: end + 2]
+        data = data[end + 4 :]
+        status = int(head.split(b" ", 2)[1])
+    headers = MultiDict(_fields(head), True)
+    good = True
+    length = headers.get("content-length")
+    if method == "HEAD" or status == 204 or status == 304:
+        good = not data
+    elif headers.get("transfer-encoding"):
+        data, good = _joined(data)
+    elif length is not None:
+        good = len(data) == int(length)
+    if whole and not good:
+        raise OSError("the body is not whole: " + repr(data))
+    return TestResponse(status, headers, data)
+
+
+def _joined(data: bytes) -> "tuple[bytes, bool]":
+    """(body, whether it is whole) of a body in chunks."""
+    pieces = []
+    while True:
+        line = data.find(b"\r\n")
+        size = int(data[:line], 16) if line > 0 else -1
+        if size <= 0:
+            return b"".join(pieces), data == b"0\r\n\r\n"
+        pieces.append(data[line + 2 : line + 2 + size])
+        data = data[line + 2 + size + 2 :]
