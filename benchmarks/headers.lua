@@ -9,6 +9,7 @@ local FIELDS = {
   { "Accept", "text/html,application/xhtml+xml,application/xml;q=0.%d,*/*;q=0.%d" },
   { "Accept-Language", "en-US,en;q=0.%d,de;q=0.%d" },
   { "Accept-Encoding", "gzip, deflate, br;q=0.%d, zstd;q=0.%d" },
+  { "Connection", "keep-alive" },
   { "Referer", "http://www.example.com/articles/%d/%d" },
   { "Cache-Control", "max-age=%d, max-stale=%d" },
   { "X-Forwarded-For", "10.0.%d.%d" },
@@ -35,10 +36,10 @@ local beginnings, ends, made = {}, {}, 0
 function init(args)
   math.randomseed(1)
   local line = ("GET %s HTTP/1.1\r\nHost: %s:%s\r\n"):format(wrk.path, wrk.host, wrk.port)
-  for i = 0, BEGINNINGS - 1 do beginnings[i] = line .. fields(1, 5, 3 + math.random(0, 2)) end
+  for i = 0, BEGINNINGS - 1 do beginnings[i] = line .. fields(1, 6, 3 + math.random(0, 2)) end
   for i = 0, ENDS - 1 do
     local own = ("X-%s-%d: %d\r\n"):format(math.random(2) == 1 and "Trace" or "Client", math.random(9999), i)
-    ends[i] = "\r\n" .. fields(6, 11, 1 + math.random(0, 1)) .. own .. "\r\n"
+    ends[i] = "\r\n" .. fields(7, 12, 1 + math.random(0, 1)) .. own .. "\r\n"
   end
 end
 

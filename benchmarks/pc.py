@@ -95,6 +95,18 @@ class Figures(NamedTuple):
     rate: float  # answered requests per second
 
 
+class Result(NamedTuple):
+    """Medians over the rounds, and the range of the first, which tells how far to trust it."""
+
+    cpu: float
+    rate: float
+    least: float
+    most: float
+
+
+Results = dict[str, Result | None]  # by name and version of the server; None for one that fails the case
+
+
 # -- the environment ---------------------------------------------------------------------------------
 
 
@@ -118,7 +130,9 @@ def install(programs: Path, needs: Sequence[str]) -> None:
 
 def version(programs: Path, package: str) -> str:
     code = f"import importlib.metadata as m; print(m.version({package!r}))"
-    return subprocess.run([programs / "python", "-c", code], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+    return subprocess.run(
+        [programs / "python", "-c", code], check=True, stdout=subprocess.PIPE, text=True
+    ).stdout.strip()
 
 
 # -- servers -----------------------------------------------------------------------------------------
@@ -163,8 +177,8 @@ class Server:
 
     def resident(self) -> int:
         """Bytes of the server's process in memory."""
-        text = Path(f"/proc/{self.pid}/status").read_text()
-        return int(text.partition("VmRSS:")[2].split()[0]) * 1024
+        text = Path(f"/proc/{self.pid}/smaps_rollup").read_text()
+        return int(text.partition("Rss:")[2].split()[0]) * 1024
 
 
 @contextlib.contextmanager
@@ -234,7 +248,7 @@ def compare(options: argparse.Namespace, programs: Path, core: int) -> None:
                 server = stack.enter_context(serving(peer.command, programs, core))
             except Unable as reason:
                 if peer.name == "webhal":
-                    raise
+                    raise Unable(f"webhal: {reason}") from None
                 print(f"{peer.name} is left out: {reason}")
             else:
                 servers[f"{peer.name} {version(programs, peer.package)}"] = server
@@ -246,10 +260,8 @@ def compare(options: argparse.Namespace, programs: Path, core: int) -> None:
     print_budgets(results)
 
 
-def measure(
-    servers: dict[str, Server], case: Case, connections: int, options: argparse.Namespace
-) -> dict[str, Figures | None]:
-    """Each server's medians over the rounds, in which the servers take turns; None for one that fails the case."""
+def measure(servers: dict[str, Server], case: Case, connections: int, options: argparse.Namespace) -> Results:
+    """Load the servers in rounds, in which they take turns."""
     taken: dict[str, list[Figures]] = {name: [] for name in servers}
     failed = set()
     for name, server in servers.items():
@@ -268,30 +280,33 @@ def measure(
             except Unable as reason:
                 print(f"{name}, {case.name}, {connections} connections: {reason}")
                 failed.add(name)
-    return {name: None if name in failed else median(taken[name]) for name in servers}
+    return {name: None if name in failed else sum_up(taken[name]) for name in servers}
 
 
-def median(rounds: list[Figures]) -> Figures:
-    return Figures(statistics.median(r.cpu for r in rounds), statistics.median(r.rate for r in rounds))
+def sum_up(rounds: Sequence[Figures]) -> Result:
+    costs = [figures.cpu for figures in rounds]
+    rates = [figures.rate for figures in rounds]
+    return Result(statistics.median(costs), statistics.median(rates), min(costs), max(costs))
 
 
-def print_table(title: str, row_of: dict[str, Figures | None]) -> None:
-    own = next((figures for name, figures in row_of.items() if name.startswith("webhal ")), None)
-    print(f"\n{title:28}{'µs CPU/request':>16}{'requests/s':>14}{'webhal/peer':>14}")
-    for name, figures in row_of.items():
-        if figures is None:
-            print(f"{name:28}{'–':>16}{'–':>14}{'–':>14}")
+def print_table(title: str, results: Results) -> None:
+    own = next((result for name, result in results.items() if name.startswith("webhal ")), None)
+    print(f"\n{title:26}{'µs CPU/request':>16}{'of the rounds':>16}{'requests/s':>14}{'webhal/peer':>14}")
+    for name, result in results.items():
+        if result is None:
+            print(f"{name:26}{'–':>16}{'–':>16}{'–':>14}{'–':>14}")
         else:
-            ratio = f"{own.cpu / figures.cpu:.2f}" if own and own is not figures else ""
-            print(f"{name:28}{figures.cpu:>16.1f}{figures.rate:>14,.0f}{ratio:>14}")
+            ratio = f"{own.cpu / result.cpu:.2f}" if own and own is not result else ""
+            spread = f"{result.least:.1f}–{result.most:.1f}"
+            print(f"{name:26}{result.cpu:>16.1f}{spread:>16}{result.rate:>14,.0f}{ratio:>14}")
     sys.stdout.flush()
 
 
-def print_budgets(results: dict[tuple[str, int], dict[str, Figures | None]]) -> None:
+def print_budgets(results: dict[tuple[str, int], Results]) -> None:
     print()
     for case, peer, most in BUDGETS:
-        figures = {name.split()[0]: f for name, f in results.get((case, 32), {}).items()}
-        own, other = figures.get("webhal"), figures.get(peer)
+        result_of = {name.split()[0]: result for name, result in results.get((case, 32), {}).items()}
+        own, other = result_of.get("webhal"), result_of.get(peer)
         if own and other:
             ratio = own.cpu / other.cpu
             print(
@@ -303,38 +318,40 @@ def print_budgets(results: dict[tuple[str, int], dict[str, Figures | None]]) -> 
 # -- idle connections --------------------------------------------------------------------------------
 
 
-def idle(count: int, programs: Path, core: int, seconds: int) -> None:
-    """Print what `count` idle keep-alive connections cost webhal: memory each, and time of requests on others."""
+def idle(count: int, programs: Path, core: int, options: argparse.Namespace) -> None:
+    """Print what `count` idle keep-alive connections cost webhal: memory each, and time of requests on others.
+
+    Two servers take turns, one with the idle connections and one without.
+    """
     room = count + 1024
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, room), max(hard, room)))
     except (OSError, ValueError):
         raise Unable(f"{room} descriptors are needed and {hard} allowed; try a smaller --idle") from None
+    install(programs, CHECKOUT)
+    hello = CASES[0]
+    command = ("python", "webhal_idle_app.py", "{port}", str(room))
     with contextlib.ExitStack() as stack:
-        install(programs, CHECKOUT)
-        server = stack.enter_context(serving(("python", "webhal_idle_app.py", "{port}", str(room)), programs, core))
-        hello = CASES[0]
-        server.check(hello)
-
-        def cost() -> str:
-            figures = [server.load(hello, connections, seconds).cpu for connections in (1, 32)]
-            return "{:.1f} µs with 1, {:.1f} µs with 32 connections".format(*figures)
-
-        before = cost(), server.resident()
+        empty, full = (stack.enter_context(serving(command, programs, core)) for _ in range(2))
+        for server in (empty, full):
+            server.check(hello)
+            server.load(hello, 32, 1)
+        before = full.resident()
         note(f"opening {count} connections")
-        connections = [stack.enter_context(used_connection(server.port)) for _ in range(count)]
-        resident = server.resident()
-        after = cost()
+        connections = [stack.enter_context(used_connection(full.port)) for _ in range(count)]
+        after = full.resident()
+        print(f"{count} idle connections: {(after - before) / count:,.0f} B each ({before:,} B grew to {after:,} B)")
+        for others in options.connections:
+            costs = measure({"without": empty, "with": full}, hello, others, options)
+            figures = ", ".join(f"{c.cpu:.1f} µs {name} them" for name, c in costs.items() if c)
+            print(f"hello, {others} other connections: {figures}")
         poll = select.poll()
         for connection in connections:
             poll.register(connection, select.POLLIN)
         closed = len(poll.poll(0))
-    grown = resident - before[1]
-    print(f"{count} idle connections, {closed} of them closed by the server meanwhile")
-    print(f"memory: {before[1] >> 10:,} KB before, {resident >> 10:,} KB with them, {grown / count:,.0f} B each")
-    print(f"a request on other connections, before: {before[0]}")
-    print(f"                          with them: {after}")
+        if closed:
+            raise Unable(f"the server closed {closed} idle connections meanwhile")
 
 
 def used_connection(port: int) -> socket.socket:
@@ -362,23 +379,32 @@ def note(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+def positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
+
+
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="measure webhal and its peers on this PC")
-    parser.add_argument("--quick", action="store_true", help="hello with 32 connections only, for one second a round")
+    parser.add_argument("--quick", action="store_true", help="only hello, with 32 connections, in 3 rounds")
     names = [peer.name for peer in PEERS]
     parser.add_argument("--only", nargs="+", choices=names, metavar="NAME", help=", ".join(names))
     parser.add_argument("--case", nargs="+", choices=[case.name for case in CASES], help="default: all")
-    parser.add_argument("--connections", nargs="+", type=int, metavar="N", help="default: 1 32 256")
-    parser.add_argument("--rounds", type=int, default=3, metavar="N", help="the servers take turns; default: 3")
-    parser.add_argument("--seconds", type=int, metavar="N", help="of load in a round; default: 2")
+    parser.add_argument("--connections", nargs="+", type=positive, metavar="N", help="default: 1 32 256")
+    parser.add_argument("--rounds", type=positive, metavar="N", help="in which the servers take turns; default: 5")
     parser.add_argument(
-        "--idle", nargs="?", type=int, const=10_000, metavar="N", help="measure N (10000) idle connections instead"
+        "--seconds", type=positive, default=1, metavar="N", help="of load on a server in a round; default: 1"
+    )
+    parser.add_argument(
+        "--idle", nargs="?", type=positive, const=10_000, metavar="N", help="measure N (10000) idle connections instead"
     )
     options = parser.parse_args()
     chosen = options.case or (["hello"] if options.quick else [case.name for case in CASES])
     options.cases = [case for case in CASES if case.name in chosen]
+    options.rounds = options.rounds or (3 if options.quick else 5)
     options.connections = options.connections or ([32] if options.quick else CONNECTIONS)
-    options.seconds = options.seconds or (1 if options.quick else 2)
     return options
 
 
@@ -395,11 +421,13 @@ def main() -> None:
         os.sched_setaffinity(0, {cores[1]})
         programs = environment()
         if options.idle:
-            idle(options.idle, programs, cores[0], options.seconds)
+            idle(options.idle, programs, cores[0], options)
         else:
             compare(options, programs, cores[0])
     except Unable as reason:
         sys.exit(f"pc.py: {reason}")
+    except KeyboardInterrupt:
+        sys.exit("pc.py: interrupted")
 
 
 if __name__ == "__main__":
