@@ -1,7 +1,9 @@
-"""App: routes, hooks, error handlers, and the way from a Request to a Response.
+"""App: routes, and the way from a Request to what its handler returned.
 
 No bytes and no sockets here: what a client sends is judged in http.py, what it gets is made in
-response.py. Patterns in paths and answers by method are in routing.py, loaded when used.
+response.py. What only some applications use is loaded when they use it: everything that can be registered
+beside GET and POST in registering.py; parameters in paths, mounted applications, HEAD, OPTIONS and 405 in
+routing.py; error handlers in errors.py.
 """
 
 TYPE_CHECKING = False
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from webhal.response import Response
 
     Handler = Callable[..., object]
+    Decorator = Callable[[Handler], Handler]
 
 
 class App:
@@ -36,98 +39,56 @@ class App:
     def __init__(self) -> None:
         self.routes: "dict[str, Handler]" = {}  # by "GET /path"
 
-    # -- what an application registers ------------------------------------------------------------------
+    def get(self, path: str) -> "Decorator":
+        """Decorator: `route` for GET, and so for HEAD."""
+        return self.route(path)
 
-    def route(self, path: str, methods: "tuple[str, ...] | list[str]" = ("GET",), stream: bool = False) -> "Handler":
+    def post(self, path: str, stream: bool = False) -> "Decorator":
+        """Decorator: `route` for POST."""
+        return self.route(path, ("POST",), stream)
+
+    def route(self, path: str, methods: "tuple[str, ...] | list[str]" = ("GET",), stream: bool = False) -> "Decorator":
         """Decorator: the handler for `path`, which may have parameters: <name>, <int:name>, <path:name>.
 
         stream: call the handler once the head is there; it reads the body with `await request.read(n)`.
         Raises ValueError for a path or methods that cannot be matched.
         """
-        for method in methods:
-            if len(method) < 3 or method != method.upper():  # a str has methods of one character
-                raise ValueError("methods are a tuple such as ('GET', 'POST'), not " + repr(methods))
+
+        if stream or methods not in (("GET",), ("POST",)) or "<" in path or path[:1] != "/":
+            from webhal.registering import route
+
+            return route(self, path, methods, stream)
 
         def register(handler: "Handler") -> "Handler":
-            for method in methods:
-                if "<" in path or path[:1] != "/":
-                    from webhal.routing import compile_path
-
-                    self.patterns += ((method, compile_path(path), handler),)
-                else:
-                    self.routes[method + " " + path] = handler
-            if stream:
-                self.streamed += (handler,)
+            self.routes[methods[0] + " " + path] = handler
             return handler
 
         return register
 
-    def get(self, path: str, stream: bool = False) -> "Handler":
-        """Decorator: `route` for GET, and so for HEAD."""
-        return self.route(path, ("GET",), stream)
+    if TYPE_CHECKING:  # registering.py has these; __getattr__ loads it
 
-    def post(self, path: str, stream: bool = False) -> "Handler":
-        """Decorator: `route` for POST."""
-        return self.route(path, ("POST",), stream)
+        def put(self, path: str, stream: bool = False) -> Decorator: ...
 
-    def put(self, path: str, stream: bool = False) -> "Handler":
-        """Decorator: `route` for PUT."""
-        return self.route(path, ("PUT",), stream)
+        def patch(self, path: str, stream: bool = False) -> Decorator: ...
 
-    def patch(self, path: str, stream: bool = False) -> "Handler":
-        """Decorator: `route` for PATCH."""
-        return self.route(path, ("PATCH",), stream)
+        def delete(self, path: str, stream: bool = False) -> Decorator: ...
 
-    def delete(self, path: str, stream: bool = False) -> "Handler":
-        """Decorator: `route` for DELETE."""
-        return self.route(path, ("DELETE",), stream)
+        def mount(self, prefix: str, app: "App") -> None: ...
 
-    def mount(self, prefix: str, app: "App") -> None:
-        """Let `app` answer what lies under `prefix`, with its own hooks inside those of this one.
+        def before_request(self, hook: Handler) -> Handler: ...
 
-        Its routes are relative to the prefix, `request.path` stays whole.
-        """
-        from webhal.routing import mount
+        def after_request(self, hook: Handler) -> Handler: ...
 
-        mount(self, prefix, app)
+        def error(self, cause: "int | type[Exception]") -> Decorator: ...
 
-    def before_request(self, hook: "Handler") -> "Handler":
-        """Decorator: call hook(request) before the handler; what it returns, if not None, is the answer."""
-        self.before += (hook,)
-        return hook
+        def on(self, event: str) -> Decorator: ...
 
-    def after_request(self, hook: "Handler") -> "Handler":
-        """Decorator: call hook(request, response) before the answer is sent; it may return another."""
-        self.after += (hook,)
-        return hook
+        def emit(self, event: str, *values: object) -> None: ...
 
-    def error(self, cause: "int | type") -> "Handler":
-        """Decorator: handler(request, error) answers for a status, or for exceptions of a type.
+    def __getattr__(self, name: str) -> object:
+        from webhal import registering
 
-        A refused request's error is an HTTPError; its status is the answer's, unless the handler gives one.
-        A status wins over a type, a derived type over its base.
-        """
-
-        def register(handler: "Handler") -> "Handler":
-            self.errors = dict(self.errors)
-            self.errors[cause] = handler
-            return handler
-
-        return register
-
-    def on(self, event: str) -> "Handler":
-        """Decorator: call the function when the server tells of `event`.
-
-        "listen" (address, port)        "connect" (client)         "link" ("up" or "down")
-        "response" (request, status, bytes of body; -1 for a streamed one)
-        """
-
-        def register(handler: "Handler") -> "Handler":
-            self.events = dict(self.events)
-            self.events[event] = self.events.get(event, ()) + (handler,)
-            return handler
-
-        return register
+        return registering.bound(self, name)
 
     def run(self, port: int = 80, host: str = "", network: "Network | None" = None, **limits: object) -> None:
         """Serve until Ctrl-C, over this platform's port of webhal or another `network`.
@@ -139,16 +100,6 @@ class App:
         run(self, port, host, network, limits)
 
     # -- what a server asks -----------------------------------------------------------------------------
-
-    def emit(self, event: str, *values: object) -> None:
-        """Call the functions registered for `event`; what they raise is logged."""
-        for handler in self.events.get(event, ()):
-            try:
-                handler(*values)
-            except Exception as error:
-                from webhal.errors import log
-
-                log(error)
 
     def handle(self, request: "Request") -> object:
         """The Response to `request`, a str for a plain one, or the running handler if it is async or streams.
@@ -170,16 +121,13 @@ class App:
 
     def answer(self, request: "Request", path: str) -> object:
         """What the handler for `path` returns, or a hook before it. Raises HTTPError where there is none."""
-        for hook in self.before:
-            result = hook(request)
-            if result is not None:
-                return result
-        handler = self.routes.get(request.method + " " + path)
-        if handler is not None:
-            return handler(request)
-        from webhal.routing import search
+        if not self.before:
+            handler = self.routes.get(request.method + " " + path)
+            if handler:
+                return handler(request)
+        from webhal.routing import answer
 
-        return search(self, request, path)
+        return answer(self, request, path)
 
     def finish(self, request: "Request", result: object) -> "Response":
         """The Response to send for what a handler returned."""
@@ -191,13 +139,7 @@ class App:
         return self.parent.finish(request, response) if self.parent else response
 
     def fail(self, request: "Request", error: Exception) -> "Response":
-        """The Response to send for what a handler or the parser raised."""
+        """The Response to send for what a handler or the parser raised; raises MemoryError only."""
         from webhal.errors import fail
 
         return fail(self, request, error)
-
-    def streams(self, request: "Request") -> bool:
-        """Whether the handler for `request` reads its body itself."""
-        from webhal.routing import streams
-
-        return streams(self, request)

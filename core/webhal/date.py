@@ -1,5 +1,9 @@
 """Dates as HTTP writes them (RFC 9110, 5.6.7); loaded on platforms whose clock is set."""
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from webhal.server import Server
+
 _DAYS = "ThuFriSatSunMonTueWed"  # 1970-01-01 was a Thursday
 _MONTHS = "MarAprMayJunJulAugSepOctNovDecJanFeb"
 
@@ -23,3 +27,10 @@ def http_date(seconds: int) -> str:
         rest // 60 % 60,
         rest % 60,
     )
+
+
+def stamp(server: "Server") -> None:
+    """Give a server's responses their Date (RFC 9110, 6.6.1), where the clock is set."""
+    seconds = server.network.unix_time()
+    server.fields = "" if seconds is None else "Date: %s\r\n" % http_date(seconds)
+    server.start = b"HTTP/1.1 200 OK\r\n" + server.fields.encode()

@@ -53,18 +53,15 @@ def match(segments: "list[object]", parts: "list[str]") -> "list[object] | None"
     return values if len(parts) == len(segments) else None
 
 
-def mount(app: App, prefix: str, mounted: App) -> None:
-    """What App.mount promises."""
-    if prefix[:1] != "/" or prefix[-1:] == "/":
-        raise ValueError("a prefix starts with / and does not end with it: " + repr(prefix))
-    if mounted.parent or mounted is app:
-        raise ValueError("this application is mounted already")
-    mounted.parent = app
-    app.mounts += ((prefix, mounted),)
-
-
-def search(app: App, request: Request, path: str) -> object:
-    """What the handler for `path` returns, if it is found in another way than by its exact method and path."""
+def answer(app: App, request: Request, path: str) -> object:
+    """What App.answer promises."""
+    for hook in app.before:
+        result = hook(request)
+        if result is not None:
+            return result
+    handler = app.routes.get(request.method + " " + path)
+    if handler:
+        return handler(request)
     inner, rest = within(app, path)
     if inner:
         request.app = inner

@@ -1,0 +1,159 @@
+"""Requests and responses beyond the plain ones that server.py serves itself; loaded with the first of them.
+
+Bodies that are read whole, Responses, what a client does not take at once. What runs longer than a step is
+in stream.py.
+"""
+
+from webhal.errors import log
+from webhal.http import HTTPError, Request
+from webhal.response import Response, serialise
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from webhal.app import App
+    from webhal.server import Server, Slot
+    from webhal.stream import Stream
+
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+def begin_body(server: "Server", slot: "Slot", request: Request) -> None:
+    """The head of a request with a body is there."""
+    slot.rest = request
+    if slot.phase != "rest":
+        slot.phase = "rest"
+        slot.since = server.now
+    if request.length > server.body and not _streams(server.app, request):
+        raise HTTPError(413)
+    if request.waits and slot.start == len(slot.input):
+        server.send(slot, _CONTINUE, request)
+    else:
+        read_body(server, slot, request)
+
+
+def read_body(server: "Server", slot: "Slot", request: Request) -> None:
+    """Read the body whole, then dispatch; or let a handler that streams do the reading."""
+    while not _streams(server.app, request):
+        piece = slot.read_body(server.body + 1)
+        if piece is None:
+            return
+        if not piece:
+            break
+        if len(request.body) + len(piece) > server.body:
+            raise HTTPError(413)
+        if not request.body:
+            request.body = piece
+        else:
+            if type(request.body) is bytes:
+                request.body = bytearray(request.body)
+            request.body.extend(piece)
+    else:
+        request.connection = slot
+    request.body = bytes(request.body)
+    server.dispatch(slot, request)
+
+
+def _streams(app: "App", request: Request) -> bool:
+    """Whether the handler for a request reads its body itself."""
+    if not (app.streamed or app.mounts):
+        return False
+    from webhal.routing import streams
+
+    return streams(app, request)
+
+
+def answer(server: "Server", slot: "Slot", request: Request, result: object) -> None:
+    """Send what the application made of a request."""
+    if isinstance(result, (str, Response)):
+        slot.rest = None
+        respond(server, slot, request, result if isinstance(result, Response) else Response(result))
+    else:
+        _stream(server, slot, request, result, None)
+
+
+def respond(server: "Server", slot: "Slot", request: Request, response: Response) -> None:
+    """Send a response that ends the request."""
+    if slot.left:
+        request.keep = False
+    fields = connection_fields(server, slot, request)
+    if slot.left:
+        slot.keep = -1
+    try:
+        head, body = serialise(response, request.method, fields)
+    except MemoryError:
+        raise
+    except Exception as error:
+        log(error)
+        response = Response("Internal Server Error\n", 500)
+        head, body = serialise(response, request.method, fields)
+    if head is None:
+        _stream(server, slot, request, body, response)
+        return
+    if "response" in server.app.events:
+        server.app.emit("response", request, response.status, len(body))
+    if not body:
+        server.send(slot, head, None)
+    elif len(head) + len(body) <= len(server.view):
+        server.send(slot, head + body, None)
+    else:
+        server.send(slot, head, body)
+
+
+def connection_fields(server: "Server", slot: "Slot", request: Request) -> str:
+    """Decide whether the connection stays open; the field lines that every response has."""
+    if not request.keep or server.full or server.stopping:
+        slot.keep = -1 if request.keep else 0
+        return server.fields + "Connection: close\r\n"
+    slot.keep = 1
+    return server.fields if request.minor else server.fields + "Connection: keep-alive\r\n"
+
+
+def _stream(server: "Server", slot: "Slot", request: Request, source: object, response: "Response | None") -> None:
+    from webhal.stream import Stream
+
+    slot.rest = Stream(slot, request, source, response, server.now)
+    slot.phase = "handler"
+    server.again.append(slot)
+
+
+def send_on(server: "Server", slot: "Slot", out: bytes, sent: int, rest: "Request | Stream | bytes | None") -> None:
+    """The platform took `sent` bytes of `out`, or all but there is a `rest`: see to the others."""
+    slot.out = out
+    slot.sent = sent
+    slot.rest = rest
+    if sent == len(out):
+        _taken(server, slot)
+    else:
+        slot.phase = "write"
+        slot.since = server.now
+        server.network.watch(slot.socket, False, True)
+
+
+def flush(server: "Server", slot: "Slot") -> None:
+    """Send more of what the client did not take at once."""
+    count = server.network.send(slot.socket, slot.out, slot.sent)
+    if count:
+        slot.since = server.now
+        slot.sent += count
+        if slot.sent == len(slot.out):
+            server.network.watch(slot.socket, True, False)
+            _taken(server, slot)
+
+
+def _taken(server: "Server", slot: "Slot") -> None:
+    """`out` is sent: on to `rest`."""
+    rest = slot.rest
+    slot.out = b""
+    slot.sent = 0
+    if rest is None:
+        server.sent(slot)
+    elif isinstance(rest, (bytes, bytearray, memoryview)):
+        slot.phase = "write"
+        server.send(slot, rest, None)
+    elif type(rest) is Request:
+        slot.phase = "rest"
+        slot.since = server.now
+        read_body(server, slot, rest)
+    else:
+        slot.phase = "handler"
+        server.again.append(slot)

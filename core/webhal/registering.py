@@ -1,0 +1,137 @@
+"""What an application registers beside plain GET routes; loaded when it does.
+
+The functions named in `bound` are methods of App, which finds them here.
+"""
+
+from webhal.app import App
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from webhal.app import Decorator, Handler
+
+
+def bound(app: App, name: str) -> "Callable[..., object]":
+    """The method `name` of an application. Raises AttributeError."""
+    methods = {
+        "put": put,
+        "patch": patch,
+        "delete": delete,
+        "mount": mount,
+        "before_request": before_request,
+        "after_request": after_request,
+        "error": error,
+        "on": on,
+        "emit": emit,
+    }
+    if name not in methods:
+        raise AttributeError("an application has no " + repr(name))
+    method = methods[name]
+    return lambda *values, **options: method(app, *values, **options)
+
+
+def route(app: App, path: str, methods: "tuple[str, ...] | list[str]", stream: bool) -> "Decorator":
+    """What App.route promises."""
+    for method in methods:
+        if len(method) < 3 or method != method.upper():  # a str has methods of one character
+            raise ValueError("methods are a tuple such as ('GET', 'POST'), not " + repr(methods))
+    segments = None
+    if "<" in path or path[:1] != "/":
+        from webhal.routing import compile_path
+
+        segments = compile_path(path)
+
+    def register(handler: "Handler") -> "Handler":
+        for method in methods:
+            if segments:
+                app.patterns += ((method, segments, handler),)
+            else:
+                app.routes[method + " " + path] = handler
+        if stream:
+            app.streamed += (handler,)
+        return handler
+
+    return register
+
+
+def put(app: App, path: str, stream: bool = False) -> "Decorator":
+    """Decorator: `route` for PUT."""
+    return app.route(path, ("PUT",), stream)
+
+
+def patch(app: App, path: str, stream: bool = False) -> "Decorator":
+    """Decorator: `route` for PATCH."""
+    return app.route(path, ("PATCH",), stream)
+
+
+def delete(app: App, path: str, stream: bool = False) -> "Decorator":
+    """Decorator: `route` for DELETE."""
+    return app.route(path, ("DELETE",), stream)
+
+
+def mount(app: App, prefix: str, mounted: App) -> None:
+    """Let `mounted` answer what lies under `prefix`, with its own hooks inside those of this application.
+
+    Its routes are relative to the prefix, `request.path` stays whole. Raises ValueError for a prefix that
+    does not start with / or ends with it, and for an application that is mounted already.
+    """
+    if prefix[:1] != "/" or prefix[-1:] == "/":
+        raise ValueError("a prefix starts with / and does not end with it: " + repr(prefix))
+    if mounted.parent or mounted is app:
+        raise ValueError("this application is mounted already")
+    mounted.parent = app
+    app.mounts += ((prefix, mounted),)
+
+
+def before_request(app: App, hook: "Handler") -> "Handler":
+    """Decorator: call hook(request) before the handler; what it returns, if not None, is the answer."""
+    app.before += (hook,)
+    return hook
+
+
+def after_request(app: App, hook: "Handler") -> "Handler":
+    """Decorator: call hook(request, response) before the answer is sent; it may return another."""
+    app.after += (hook,)
+    return hook
+
+
+def error(app: App, cause: "int | type[Exception]") -> "Decorator":
+    """Decorator: handler(request, error) answers for a status, or for exceptions of a type.
+
+    A refused request's error is an HTTPError; its status is the answer's, unless the handler gives one.
+    A status wins over a type, a derived type over its base.
+    """
+
+    def register(handler: "Handler") -> "Handler":
+        app.errors = dict(app.errors)
+        app.errors[cause] = handler
+        return handler
+
+    return register
+
+
+def on(app: App, event: str) -> "Decorator":
+    """Decorator: call the function when the server tells of `event`.
+
+    "listen" (address, port)        "connect" (client)         "link" ("up" or "down")
+    "response" (request, status, bytes of body; -1 for a streamed one)
+    """
+
+    def register(handler: "Handler") -> "Handler":
+        app.events = dict(app.events)
+        app.events[event] = app.events.get(event, ()) + (handler,)
+        return handler
+
+    return register
+
+
+def emit(app: App, event: str, *values: object) -> None:
+    """Call the functions registered for `event`; what they raise is logged."""
+    for handler in app.events.get(event, ()):
+        try:
+            handler(*values)
+        except Exception as error:
+            from webhal.errors import log
+
+            log(error)

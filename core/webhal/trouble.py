@@ -1,0 +1,60 @@
+"""What a connection gets when something is wrong with it: refusals and lingering; loaded when that happens."""
+
+from webhal.errors import log
+from webhal.exchange import respond
+from webhal.http import HTTPError, Request
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from webhal.server import Server, Slot
+
+
+def answer(server: "Server", slot: "Slot", error: Exception) -> None:
+    """Refuse a request for an HTTPError; anything else is a bug, whose traceback is logged. Raises OSError to close."""
+    if isinstance(error, HTTPError):
+        try:
+            _refuse(server, slot, error)
+            return
+        except (OSError, MemoryError):
+            raise
+        except Exception as second:
+            error = second
+    log(error)
+    raise OSError("failed")
+
+
+def _refuse(server: "Server", slot: "Slot", error: HTTPError) -> None:
+    """Answer a request that no handler answers, and close."""
+    request = slot.rest
+    if request is None:
+        request = Request("", "", "", bytes(slot.input[slot.start :]))
+        request.client = slot.peer
+    elif type(request) is not Request:  # a handler that reads the body
+        stream = request
+        request = stream.request
+        stream.close()
+        if stream.started:
+            raise OSError("too late to refuse")
+    request.app = server.app
+    request.keep = False
+    slot.rest = None
+    slot.left = -1
+    respond(server, slot, request, server.app.fail(request, error))
+
+
+def overdue(server: "Server", slot: "Slot") -> None:
+    """A request is not whole by its deadline; a streamed body has a millisecond more for each byte."""
+    if slot.rest and type(slot.rest) is not Request:
+        age = server.network.ticks_diff(server.now, slot.since)
+        if age <= 1000 * server.until["rest"] + slot.rest.grace:
+            return
+    raise HTTPError(408)
+
+
+def linger(server: "Server", slot: "Slot") -> None:
+    """End our side and read on, so that what is still arriving does not cost the client its answer."""
+    slot.phase = "linger"
+    slot.since = server.now
+    slot.input = b""
+    server.network.shut(slot.socket)
+    server.network.watch(slot.socket, True, False)
