@@ -1,0 +1,72 @@
+"""Setting cookies."""
+
+from webhal.response import Response, serialise
+
+
+def set_cookie(*arguments, **attributes):
+    response = Response("x")
+    response.set_cookie(*arguments, **attributes)
+    return response.headers["Set-Cookie"]
+
+
+def refused(*arguments, **attributes):
+    try:
+        set_cookie(*arguments, **attributes)
+    except ValueError as error:
+        return str(error)
+    raise AssertionError("a cookie was made of %r %r" % (arguments, attributes))
+
+
+def test_attributes():
+    assert set_cookie("a", "b") == ["a=b; Path=/; SameSite=Lax; HttpOnly"]
+    assert set_cookie("a", "") == ["a=; Path=/; SameSite=Lax; HttpOnly"]
+    assert set_cookie("a", "b", max_age=0) == ["a=b; Path=/; Max-Age=0; SameSite=Lax; HttpOnly"]
+    assert set_cookie("a", "b", http_only=False, same_site="") == ["a=b; Path=/"]
+    assert set_cookie(
+        "a", "b", max_age=60, path="/c", domain="d.example", secure=True, http_only=False, same_site="None"
+    ) == ["a=b; Path=/c; Domain=d.example; Max-Age=60; SameSite=None; Secure"]
+    assert set_cookie("a", "b", same_site="Strict") == ["a=b; Path=/; SameSite=Strict; HttpOnly"]
+
+
+def test_several_cookies_are_several_fields():
+    response = Response("x")
+    response.set_cookie("a", "1")
+    response.set_cookie("b", "2")
+    response.set_cookie("c", "3")
+    head, _ = serialise(response, "GET", "")
+    lines = [line for line in head.split(b"\r\n") if line.startswith(b"Set-Cookie: ")]
+    assert [line[12:15] for line in lines] == [b"a=1", b"b=2", b"c=3"]
+
+
+def test_a_field_that_is_there_already_stays():
+    response = Response("x", 200, {"Set-Cookie": "a=1"})
+    response.set_cookie("b", "2")
+    assert response.headers["Set-Cookie"] == ["a=1", "b=2; Path=/; SameSite=Lax; HttpOnly"]
+
+
+def test_headers_used_for_all_answers_collect_no_cookies():
+    common = {"Cache-Control": "no-store", "Set-Cookie": ["a=1"]}
+    Response("x", 200, common).set_cookie("session", "secret")
+    assert common == {"Cache-Control": "no-store", "Set-Cookie": ["a=1"]}
+
+
+def test_names():
+    for name in ("a", "__Host-a", "a.b_c-d", "!#$%&'*+-.^_`|~"):
+        assert set_cookie(name, "b")[0].startswith(name + "=b;")
+    for name in ("", " ", "a b", "a=b", "a;b", "a,b", "a\tb", " a", "a ", "a\r\nb", "a\0", "(a)", '"a"', "\xe9"):
+        assert "name" in refused(name, "b"), name
+
+
+def test_values():
+    for value in ("b", "b c", "a=b", "a&b", "{}", "\xe9", "%22"):
+        assert set_cookie("a", value)[0].startswith("a=" + value + ";")
+    for text in (";c", "; Secure", "b,c", " b", "b ", "b\r\nX: y", "\nc", "b\0c", "b\tc", "\x7f", 'b"c', '"b"', "b\\c", " "):
+        assert repr(text) in refused("a", text), text
+        assert repr(text) in refused("a", "b", path=text), text
+        assert repr(text) in refused("a", "b", domain=text), text
+
+
+def test_same_site():
+    for same_site in ("lax", "none", "Lax; Domain=x", "x", None):
+        assert "same_site" in refused("a", "b", same_site=same_site), same_site
+    assert "same_site" in refused("a", "b", same_site="None")  # browsers want Secure with it
