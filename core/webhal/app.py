@@ -39,9 +39,9 @@ class App:
     def __init__(self) -> None:
         self.routes: "dict[str, Handler]" = {}  # by "GET /path"
 
-    def get(self, path: str) -> "Decorator":
+    def get(self, path: str, stream: bool = False) -> "Decorator":
         """Decorator: `route` for GET, and so for HEAD."""
-        return self.route(path)
+        return self.route(path, ("GET",), stream)
 
     def post(self, path: str, stream: bool = False) -> "Decorator":
         """Decorator: `route` for POST."""
