@@ -152,7 +152,7 @@ def _cookies(values: "list[str]") -> "dict[str, str]":
         for part in value.split(";"):
             equals = part.find("=")
             name = part[:equals].strip()
-            if equals > 0 and name not in cookies:
+            if equals > 0 and name and name not in cookies:
                 cookies[name] = part[equals + 1 :].strip().strip('"')
     return cookies
 
