@@ -86,9 +86,9 @@ class App:
         def emit(self, event: str, *values: object) -> None: ...
 
     def __getattr__(self, name: str) -> object:
-        from webhal import registering
+        from webhal.registering import bound
 
-        return registering.bound(self, name)
+        return bound(self, name)
 
     def run(self, port: int = 80, host: str = "", network: "Network | None" = None, **limits: object) -> None:
         """Serve until Ctrl-C, over this platform's port of webhal or another `network`.
