@@ -87,8 +87,8 @@ class Server:
         self.network = network
         self.receive = network.recv_into
         start, rest, idle, write = self.deadlines
-        # In seconds too: how long a refused client may take to read its answer; and three days, for never.
-        self.until = {"start": start, "rest": rest, "idle": idle, "write": write, "linger": 2, "handler": 1 << 18}
+        # In seconds too: how long a refused client may take to read its answer.
+        self.until = {"start": start, "rest": rest, "idle": idle, "write": write, "linger": 2}
         self.view = memoryview(bytearray(self.buffer))
         self.slots: "dict[object, Slot]" = {}
         self.again: "list[Slot]" = []  # go on with these in the next step, without waiting
@@ -155,8 +155,9 @@ class Server:
             late = network.ticks_diff(self.now, self.ticked) >= self.tick_ms
             if late:
                 self._tick()
-            again = self.again
-            if again:
+            again: "list[Slot] | tuple[()]" = ()
+            if self.again:
+                again = self.again
                 self.again = []
             slots = self.slots
             accept = False
@@ -199,20 +200,26 @@ class Server:
     def _failed(self, slot: Slot, error: Exception) -> None:
         """A connection's work raised: answer if that can be, else close."""
         try:
+            if not isinstance(error, (OSError, MemoryError)):
+                from webhal.trouble import answer
+
+                answer(self, slot, error)
+                return
+        except Exception as second:
+            error = second
+        try:
             if isinstance(error, MemoryError):
-                silent = slot.phase not in ("write", "linger") and not getattr(slot.rest, "started", False)
+                rest = slot.rest
+                silent = slot.phase not in ("write", "linger")
+                if silent and rest is not None and type(rest) is not Request:
+                    silent = not rest.started
                 self.release(slot)
                 gc.collect()
                 if silent:
                     slot.keep = -1
                     self.send(slot, _BUSY, None)
                     return
-            elif not isinstance(error, OSError):
-                from webhal.trouble import answer
-
-                answer(self, slot, error)
-                return
-        except (OSError, MemoryError):
+        except Exception:
             pass
         self.drop(slot)
 
@@ -369,8 +376,9 @@ class Server:
         now = self.now
         until = self.until
         age = self.network.ticks_diff
-        late = [slot for slot in self.slots.values() if age(now, slot.since) > 1000 * until[slot.phase]]
-        for slot in late:
+        for slot in list(self.slots.values()):
+            if slot.phase == "handler" or age(now, slot.since) <= 1000 * until[slot.phase]:
+                continue
             if slot.phase == "rest":
                 from webhal.trouble import overdue
 

@@ -10,17 +10,13 @@ if TYPE_CHECKING:
 
 
 def answer(server: "Server", slot: "Slot", error: Exception) -> None:
-    """Refuse a request for an HTTPError; anything else is a bug, whose traceback is logged. Raises OSError to close."""
-    if isinstance(error, HTTPError):
-        try:
-            _refuse(server, slot, error)
-            return
-        except (OSError, MemoryError):
-            raise
-        except Exception as second:
-            error = second
-    log(error)
-    raise OSError("failed")
+    """Refuse a request for an HTTPError; anything else is logged, and a 500. Raises OSError to close."""
+    if not isinstance(error, HTTPError):
+        log(error)
+        if slot.phase == "write" or slot.phase == "linger":
+            raise OSError("too late to answer")
+        error = HTTPError(500)
+    _refuse(server, slot, error)
 
 
 def _refuse(server: "Server", slot: "Slot", error: HTTPError) -> None:

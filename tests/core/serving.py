@@ -7,7 +7,10 @@
 At its end the server must be back where it began, without anything logged that the test has not taken.
 """
 
-from webhal import errors, stream
+import webhal.errors as errors
+import webhal.exchange
+import webhal.stream
+import webhal.trouble
 from webhal.server import Server
 from webhal.testing.fake import FakeNetwork
 
@@ -29,16 +32,20 @@ class serve:
 
     def __enter__(self):
         self.log = errors.log
-        errors.log = stream.log = self.logged.append
+        self._set_log(self.logged.append)
         self.server.open()
         return self
 
     def __exit__(self, kind, error, trace):
-        errors.log = stream.log = self.log
+        self._set_log(self.log)
         if kind is None:
             self.quiet()
             self.server.close()
             assert not self.net.sockets and not self.net.listeners and not self.server.slots
+
+    def _set_log(self, log):
+        for module in (errors, webhal.exchange, webhal.stream, webhal.trouble):
+            module.log = log
 
     def take_log(self):
         """The exceptions logged so far, by their types' names."""
