@@ -56,7 +56,8 @@ def serialise(response: Response, method: str, extra: str) -> "tuple[bytes | Non
     elif isinstance(body, (bytes, bytearray, memoryview)):
         kind = _BYTES
     elif body is None:
-        body = kind = ""
+        body = b""
+        kind = ""
         if response.status == 200:
             response.status = 204
     elif isinstance(body, (dict, list)):

@@ -68,7 +68,7 @@ def test_headers_in_utf8_or_latin1():
 
 def test_headers_of_a_refused_request_can_be_looked_at():
     # An error handler gets the request as it came.
-    for head in (b"", b"hello\r\n", b"\xff: x\r\n\xff\0: y\r\n", b"\0\r\n: x\r\n", b"\r\n" * 3, b"GET / HTTP/1.1\r\nX: y"):
+    for head in (b"", b"hello\r\n", b"\xff: x\r\n\xff\0: y\r\n", b"\0\r\n: x", b"\r\n" * 3, b"GET / HTTP/1.1\r\nX: y"):
         garbled = Request("", "", "", head)
         assert len(garbled.headers) <= 1
         assert len(garbled.args) == 0 and garbled.cookies == {} and garbled.text == ""
