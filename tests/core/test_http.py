@@ -24,7 +24,9 @@ class Judged(http.Connection):
 
 CONNECTIONS = [http.Connection, Judged]
 if sys.implementation.name == "cpython":
-    CONNECTIONS.append(http.Connection.__bases__[0])
+    from webhal.fast_head import Connection as CPythons
+
+    CONNECTIONS = [CPythons, CPythons.__bases__[0], Judged]
 
 
 class Reader:
