@@ -1,7 +1,10 @@
 """webhal: one web application file for PCs and boards.
 
-Only names live here, each loaded from its module when it is first used, for boards are small.
+Only names live here, each loaded from its module when it is first used, for boards are small. CPython loads
+all of webhal at once (cpython.py).
 """
+
+import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,21 +17,17 @@ if TYPE_CHECKING:
     from webhal.response import Response as Response
     from webhal.server import Server as Server
 
-_HOMES = {
-    "App": "app",
-    "HTTPError": "http",
-    "Request": "http",
-    "Response": "response",
-    "Server": "server",
-    "abort": "helpers",
-    "redirect": "helpers",
-    "sleep_ms": "helpers",
-}
+_HOMES = " App:app HTTPError:http Request:http Response:response Server:server abort:helpers redirect:helpers sleep_ms:helpers "
 
 
 def __getattr__(name: str) -> object:
-    if name not in _HOMES:
+    start = _HOMES.find(" %s:" % name)
+    if start < 0:
         raise AttributeError("webhal has no " + repr(name))
-    module = __import__("webhal." + _HOMES[name], None, None, (name,))
-    value = globals()[name] = getattr(module, name)
+    home = _HOMES[start + len(name) + 2 :].split(" ")[0]
+    value = globals()[name] = getattr(__import__("webhal." + home, None, None, (name,)), name)
     return value
+
+
+if sys.implementation.name == "cpython":
+    from webhal import cpython as cpython

@@ -11,26 +11,26 @@ if TYPE_CHECKING:
 _SAFE_IDLE_MS = 20
 _SAFE_BUSY_MS = 1000
 _NEVER_MS = 1 << 28
+_ACCEPTS = 8  # in one step
 
 
-def begin_full(server: "Server") -> None:
+def begin(server: "Server") -> None:
     """Slots or sockets have run out: until nobody waits any more, accepting is tried in each step."""
     server.full = True
     server.network.watch(server.listener, False, False)
-    accept_full(server, True)
+    accept(server, True)
 
 
-def accept_full(server: "Server", now: bool = False) -> None:
+def accept(server: "Server", first: bool = False) -> None:
     """Accept who waits, in the place of whoever can be spared."""
     network = server.network
-    if not (now or len(server.slots) < server.connections):
-        if network.ticks_diff(server.now, server.tried) < _SAFE_IDLE_MS:
-            return
+    full = len(server.slots) >= server.connections
+    if full and not first and network.ticks_diff(server.now, server.tried) < _SAFE_IDLE_MS:
+        return
     server.tried = server.now
-    for _ in range(server.accepts):
-        spare = len(server.slots) < server.connections
-        victim = None if spare else _victim(server)
-        if not (spare or victim):
+    for _ in range(_ACCEPTS):
+        victim = _victim(server) if len(server.slots) >= server.connections else None
+        if not victim and len(server.slots) >= server.connections:
             return
         try:
             pair = network.accept(server.listener)

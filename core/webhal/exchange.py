@@ -92,9 +92,9 @@ def respond(server: "Server", slot: "Slot", request: Request, response: Response
     if "response" in server.app.events:
         server.app.emit("response", request, response.status, len(body))
     if not body:
-        server.send(slot, head, None)
+        server.send(slot, head)
     elif len(head) + len(body) <= len(server.view):
-        server.send(slot, head + body, None)
+        server.send(slot, head + body)
     else:
         server.send(slot, head, body)
 
@@ -116,20 +116,36 @@ def _stream(server: "Server", slot: "Slot", request: Request, source: object, re
     server.again.append(slot)
 
 
-def send_on(server: "Server", slot: "Slot", out: bytes, sent: int, rest: "Request | Stream | bytes | None") -> None:
-    """The platform took `sent` bytes of `out`, or all but there is a `rest`: see to the others."""
-    slot.out = out
-    slot.sent = sent
+def sent(server: "Server", slot: "Slot", out: bytes, count: int, rest: "Request | Stream | bytes | None") -> None:
+    """The platform took `count` bytes of `out`: see to the others, and then to `rest`."""
     slot.rest = rest
-    if sent == len(out):
-        _taken(server, slot)
-    else:
+    if count < len(out):
+        slot.out = out
+        slot.sent = count
         slot.phase = "write"
         slot.since = server.now
         server.network.watch(slot.socket, False, True)
+    else:
+        _taken(server, slot)
 
 
-def flush(server: "Server", slot: "Slot") -> None:
+def ready(server: "Server", slot: "Slot") -> None:
+    """The socket of a connection that has something to go on with may be ready for it."""
+    rest = slot.rest
+    if slot.phase == "write":
+        _flush(server, slot)
+    elif type(rest) is not Request:
+        rest.ready(server, slot)
+    else:
+        count = server.receive(slot.socket, server.view)
+        if count:
+            slot.receive(bytes(server.view[:count]))
+            read_body(server, slot, rest)
+        elif count is not None:
+            server.drop(slot)
+
+
+def _flush(server: "Server", slot: "Slot") -> None:
     """Send more of what the client did not take at once."""
     count = server.network.send(slot.socket, slot.out, slot.sent)
     if count:
@@ -141,19 +157,29 @@ def flush(server: "Server", slot: "Slot") -> None:
 
 
 def _taken(server: "Server", slot: "Slot") -> None:
-    """`out` is sent: on to `rest`."""
+    """`out` is sent: on to `rest`, or to the next request."""
     rest = slot.rest
     slot.out = b""
-    slot.sent = 0
-    if rest is None:
-        server.sent(slot)
-    elif isinstance(rest, (bytes, bytearray, memoryview)):
+    slot.since = server.now
+    if isinstance(rest, (bytes, bytearray, memoryview)):
         slot.phase = "write"
-        server.send(slot, rest, None)
+        server.send(slot, rest)
     elif type(rest) is Request:
         slot.phase = "rest"
-        slot.since = server.now
         read_body(server, slot, rest)
-    else:
+    elif rest is not None:
         slot.phase = "handler"
         server.again.append(slot)
+    elif slot.keep < 0:
+        from webhal.trouble import linger
+
+        linger(server, slot)
+    elif not slot.keep:
+        server.drop(slot)
+    elif slot.start < len(slot.input):
+        slot.phase = "handler"
+        server.again.append(slot)
+    else:
+        slot.phase = "idle"
+        slot.input = b""
+        slot.start = 0

@@ -6,11 +6,9 @@ else. No socket, no clock, no waiting; responses are in response.py, convenience
 request (args, json, cookies ...) in request.py.
 
 The quick reading never refuses and never repairs: it takes a head only if head.py would take it, and then
-makes the same Request. CPython has another one, a compiled expression (fast_head.py); the choice is at the
-end of this file.
+makes the same Request. CPython has another one, a compiled expression (fast_head.py; cpython.py puts it in
+the place of this one).
 """
-
-import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -172,7 +170,3 @@ def _plain_head(data: bytes) -> "Request | None":
         return None
     target = path.decode()
     return Request(parts[0].decode(), target, target.split("?", 1)[0], data)
-
-
-if sys.implementation.name == "cpython":
-    from webhal.fast_head import Connection  # type: ignore[assignment]

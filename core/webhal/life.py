@@ -1,16 +1,30 @@
-"""A server's life beyond serving: its limits, shorter waits, a lost link, stopping; loaded when needed."""
+"""A server's life around serving: its limits, starting, stopping, a lost link; loaded when that happens.
+
+The functions named in METHODS are methods of Server, which finds them here.
+"""
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from webhal.server import Server
 
-_CROWDED_MS = 20  # the longest wait while clients wait that cannot be accepted
 _RETRY_MS = 1000  # first pause before a lost link is tried again; it doubles up to
 _RETRY_MOST_MS = 32000
-_STOP_MS = 10000  # what running requests get to finish when the server stops
 
 
-def judge_limits(limits: "dict[str, object]") -> None:
+METHODS = ("open", "serve", "stop", "close", "listen", "unlisten", "judge_limits")
+
+
+def bound(server: "Server", name: str) -> "Callable[..., None]":
+    """The method `name` of a server. Raises AttributeError."""
+    if name not in METHODS:
+        raise AttributeError("a server has no " + repr(name))
+    method = globals()[name]
+    return lambda *values, **options: method(server, *values, **options)
+
+
+def judge_limits(server: "Server", limits: "dict[str, object]") -> None:
     """Raise TypeError for a limit that a server does not have, ValueError for one that cannot be."""
     for name in limits:
         value = limits[name]
@@ -23,50 +37,72 @@ def judge_limits(limits: "dict[str, object]") -> None:
             raise ValueError("%s is a positive int, not %r" % (name, value))
 
 
-def hurry(server: "Server", timeout_ms: int) -> int:
-    """How long a step may wait where more is to be watched than sockets."""
-    if server.running:
-        from webhal.stream import until_wake
+def open(server: "Server", port: int = 80, host: str = "", timeout_ms: int = 30000) -> None:
+    """Bring the link up and listen. Raises OSError when either cannot be done."""
+    server.network.up(timeout_ms)
+    server.place = (port, host)
+    listen(server)
+    port = server.network.local_port(server.listener)
+    server.place = (port, host)
+    server.tick()
+    if "listen" in server.app.events:
+        server.app.emit("listen", server.network.address(), port)
 
-        timeout_ms = until_wake(server, timeout_ms)
-    if server.full:
-        timeout_ms = min(timeout_ms, _CROWDED_MS)
-    if server.stopping:
-        _wind_up(server)
-    return timeout_ms
+
+def listen(server: "Server") -> None:
+    """Make the listener. Raises OSError."""
+    server.listener = server.network.listen(server.place[0], server.place[1], server.connections)
+    server.network.watch(server.listener, True, False)
 
 
-def _wind_up(server: "Server") -> None:
-    """A server that stops: accept no more, close what is idle; and all, when the time is up."""
+def unlisten(server: "Server") -> None:
+    """Close the listener."""
     if server.listener:
-        server.unlisten()
-        server.tried = server.now
-    over = server.network.ticks_diff(server.now, server.tried) >= _STOP_MS
+        server.network.close(server.listener)
+        server.listener = None
+    server.full = False
+
+
+def serve(server: "Server") -> None:
+    """Step until `stop` was called and the requests that ran then are finished."""
+    while not server.stopping or server.listener or server.slots:
+        server.step(server.tick_ms)
+
+
+def stop(server: "Server") -> None:
+    """Let the next steps accept no more, close what is idle and finish what runs, within 10 seconds.
+
+    May be called from a handler, or from a signal handler.
+    """
+    server.stopping = True
+
+
+def close(server: "Server") -> None:
+    """Close the listener and all connections, at once."""
+    unlisten(server)
     for slot in list(server.slots.values()):
-        if over or slot.phase == "idle" or slot.phase == "start":
-            server.drop(slot)
+        server.drop(slot)
 
 
 def relink(server: "Server") -> None:
     """The link is lost: close everything, and try again, each time after a longer pause."""
     network = server.network
     if server.listener:
-        server.close()
+        close(server)
         server.retry = _RETRY_MS
         server.tried = server.now
         server.app.emit("link", "down")
     elif not server.stopping:
         try:
             if network.status() == "up":
-                server.listen()
-                server.retry = 0
+                listen(server)
                 server.app.emit("link", "up")
                 return
             if network.ticks_diff(server.now, server.tried) < server.retry:
                 return
             network.up(0)
         except OSError as error:
-            server.unlisten()
+            unlisten(server)
             print("webhal:", error)
         server.tried = server.now
         server.retry = min(2 * server.retry, _RETRY_MOST_MS)

@@ -1,6 +1,6 @@
 """What an application registers beside plain GET routes; loaded when it does.
 
-The functions named in `bound` are methods of App, which finds them here.
+The functions named in METHODS are methods of App, which finds them here.
 """
 
 from webhal.app import App
@@ -12,22 +12,14 @@ if TYPE_CHECKING:
     from webhal.app import Decorator, Handler
 
 
+METHODS = ("put", "patch", "delete", "mount", "before_request", "after_request", "error", "on", "emit")
+
+
 def bound(app: App, name: str) -> "Callable[..., object]":
     """The method `name` of an application. Raises AttributeError."""
-    methods = {
-        "put": put,
-        "patch": patch,
-        "delete": delete,
-        "mount": mount,
-        "before_request": before_request,
-        "after_request": after_request,
-        "error": error,
-        "on": on,
-        "emit": emit,
-    }
-    if name not in methods:
+    if name not in METHODS:
         raise AttributeError("an application has no " + repr(name))
-    method = methods[name]
+    method = globals()[name]
     return lambda *values, **options: method(app, *values, **options)
 
 

@@ -52,6 +52,9 @@ class MultiDict:
         return self.pairs
 
 
+ATTRIBUTES = ("args", "cookies", "form", "headers", "json", "read", "text")
+
+
 def attribute(request: Request, name: str) -> object:
     """The value of a Request's late attribute. Raises AttributeError, or HTTPError for bad input."""
     if name == "headers":

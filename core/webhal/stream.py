@@ -9,6 +9,7 @@ The server knows a Stream in a slot's `rest` by `ready`, `step`, `close`, `waiti
 its list `running` by `queued`, `slot`, `left_ms` besides.
 """
 
+from webhal.beside import go_on
 from webhal.errors import log
 from webhal.exchange import connection_fields, respond
 from webhal.http import Request
@@ -273,4 +274,4 @@ def wake(server: "Server") -> None:
             if stream.left_ms(server.network, server.now):
                 stream.queue(server)
             else:
-                server.guard(server.go_on, stream.slot)
+                go_on(server, stream.slot)

@@ -44,7 +44,7 @@ def overdue(server: "Server", slot: "Slot") -> None:
         age = server.network.ticks_diff(server.now, slot.since)
         if age <= 1000 * server.until["rest"] + slot.rest.grace:
             return
-    raise HTTPError(408)
+    server.failed(slot, HTTPError(408))
 
 
 def linger(server: "Server", slot: "Slot") -> None:

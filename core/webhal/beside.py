@@ -1,0 +1,68 @@
+"""Steps in which more is to be done than to serve ready sockets; loaded with the first of them.
+
+Connections that go on without waiting, handlers that sleep or wait, more clients than slots, stopping.
+"""
+
+from webhal.http import Request
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from webhal.server import Server, Slot
+
+_CROWDED_MS = 20  # the longest wait while clients wait that cannot be accepted
+_STOP_MS = 10000  # what running requests get to finish when the server stops
+
+
+def step(server: "Server", timeout_ms: int) -> None:
+    """What Server.step promises."""
+    again = server.again
+    server.again = []
+    if again:
+        timeout_ms = 0
+    elif server.running:
+        from webhal.stream import until_wake
+
+        timeout_ms = until_wake(server, timeout_ms)
+    if server.full:
+        timeout_ms = min(timeout_ms, _CROWDED_MS)
+    if server.stopping:
+        _wind_up(server)
+    server.poll(timeout_ms)
+    for slot in again:
+        if slot.socket:
+            go_on(server, slot)
+    if server.running:
+        from webhal.stream import wake
+
+        wake(server)
+    if server.full:
+        from webhal.crowd import accept
+
+        accept(server)
+
+
+def go_on(server: "Server", slot: "Slot") -> None:
+    """Take the next thing from the input, or from what runs."""
+    rest = slot.rest
+    try:
+        if rest is None:
+            server.next(slot)
+        elif type(rest) is Request:
+            from webhal.exchange import read_body
+
+            read_body(server, slot, rest)
+        else:
+            rest.step(server, slot)
+    except Exception as error:
+        server.failed(slot, error)
+
+
+def _wind_up(server: "Server") -> None:
+    """A server that stops: accept no more, close what is idle; and all, when the time is up."""
+    if server.listener:
+        server.unlisten()
+        server.tried = server.now
+    over = server.network.ticks_diff(server.now, server.tried) >= _STOP_MS
+    for slot in list(server.slots.values()):
+        if over or slot.phase == "idle" or slot.phase == "start":
+            server.drop(slot)
