@@ -108,9 +108,9 @@ class Server:
         def judge_limits(self, limits: "dict[str, object]") -> None: ...
 
     def __getattr__(self, name: str) -> "Callable[..., None]":
-        from webhal import life
+        from webhal.life import bound
 
-        return life.bound(self, name)
+        return bound(self, name)
 
     # -- one step ---------------------------------------------------------------------------------------
 
