@@ -1,0 +1,57 @@
+"""Bringing the link up, whatever it is: what happens once, beside the sockets.
+
+Settings are arguments of Network, by these names, or lines of settings.toml beside main.py:
+
+    ssid, password          CIRCUITPY_WIFI_SSID, CIRCUITPY_WIFI_PASSWORD    the network to join
+    ap_ssid, ap_password    WEBHAL_AP_SSID, WEBHAL_AP_PASSWORD              the network to offer, instead or besides
+    hostname                WEBHAL_HOSTNAME     the board's name; with mDNS it is at NAME.local
+    country                 WEBHAL_COUNTRY      two letters (ISO 3166), for the channels that are allowed there
+    address                 WEBHAL_ADDRESS      "address, netmask, gateway, DNS server", instead of asking for one
+    power_save              WEBHAL_POWER_SAVE   0: the radio is always awake, and answers sooner; 1: it sleeps
+    nic                                         a network.LAN or the like, instead of WiFi
+"""
+
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from webhal_micropython.network import Network
+
+
+def join(port: "Network", given: "dict[str, Any]", timeout_ms: int) -> None:
+    """What Network.up promises."""
+    try:
+        import network as board
+    except ImportError:
+        from webhal_micropython.unix import System
+
+        port.access_point = System()
+        return
+    from webhal_micropython.settings import read_settings
+    from webhal_micropython.wifi import begin, mdns_name, offer, wait_for
+
+    settings = read_settings("settings.toml", given)
+    try:
+        if "hostname" in settings:
+            board.hostname(settings["hostname"])
+        if "country" in settings:
+            board.country(settings["country"])
+        if "ap_ssid" in settings:
+            port.access_point = offer(board, settings)
+        if "nic" in settings or "ssid" in settings or not port.access_point:
+            begin(port, board, settings)
+    except (AttributeError, RuntimeError, TypeError, ValueError) as error:  # so drivers word what they refuse
+        raise OSError("the board's network driver refuses: %r" % error)
+    if not timeout_ms:
+        return
+    if port.station:
+        try:
+            wait_for(port, board, settings, timeout_ms)
+        except OSError as error:
+            if not port.access_point:
+                raise
+            print("webhal:", error)  # who can reach the access point can help
+    name = mdns_name(board, sys.platform)
+    print("webhal: the board is at", port.address(), "and " + name if name else "")

@@ -1,0 +1,151 @@
+"""The port's sockets: the conformance kit, over WiFi of each chip, and what only boards do. Runs on MicroPython."""
+
+import errno
+import socket
+
+import network as board
+
+from webhal.testing.check import check_network
+from webhal_micropython.network import Network
+
+
+def exhaust(port):
+    """Take all the descriptors that this process may have."""
+    taken = []
+    try:
+        while True:
+            taken.append(socket.socket())
+    except OSError:
+        pass
+
+    def give_back():
+        for one in taken:
+            one.close()
+
+    return give_back
+
+
+def lose_link(port):
+    gone = board.air.pop("home")
+    board.WLAN(board.STA_IF).disconnect()
+    return lambda: board.air.update({"home": gone})
+
+
+def kit(chip):
+    board.become(chip)
+    board.ASSOCIATE_MS = 50
+    board.air["home"] = {"password": "secret 12"}
+    port = Network(ssid="home", password="secret 12")
+    port.up(10_000)
+    kept = check_network(lambda: port, exhaust=exhaust, lose_link=lose_link)
+    assert kept >= 38, kept
+
+
+def test_kit_on_esp8266():
+    kit("esp8266")
+
+
+def test_kit_on_esp32():
+    kit("esp32")
+
+
+def test_kit_on_rp2():
+    kit("rp2")
+
+
+class Listener:
+    """One whose `accept` ends as told."""
+
+    def __init__(self, outcome):
+        self.outcome = outcome
+
+    def accept(self):
+        if isinstance(self.outcome, Exception) or isinstance(self.outcome, type):
+            raise self.outcome
+        return self.outcome
+
+
+class Accepted:
+    blocking = True
+    options = ()
+
+    def setblocking(self, value):
+        self.blocking = value
+
+    def setsockopt(self, level, option, value):
+        self.options += ((level, option, value),)
+
+
+def test_accept_when_nobody_waits():
+    for number in (errno.EAGAIN, errno.ETIMEDOUT, errno.ECONNABORTED):
+        assert Network().accept(Listener(OSError(number))) is None
+
+
+def test_accept_without_a_socket_to_spare():
+    for number in (errno.ENOBUFS, errno.ENOMEM, 23, 105):
+        try:
+            Network().accept(Listener(OSError(number)))
+        except OSError as error:
+            assert error.errno == number
+        else:
+            raise AssertionError("no OSError")
+
+
+def test_accept_without_memory():
+    try:
+        Network().accept(Listener(MemoryError))
+    except OSError as error:
+        assert error.errno == errno.ENOMEM
+    else:
+        raise AssertionError("no OSError")
+
+
+def test_accepted_sockets_do_not_block():
+    """ESP32's do, whatever the listener does; its peers are pairs."""
+    accepted = Accepted()
+    socket, peer = Network().accept(Listener((accepted, ("192.168.4.2", 50000))))
+    assert socket is accepted and peer == ("192.168.4.2", 50000)
+    assert accepted.blocking is False
+
+
+def test_small_pieces():
+    """lwIP blocks when it has no memory for a large one."""
+    given = []
+
+    class Socket:
+        def write(self, data, start, most):
+            given.append((data, start, most))
+            return 1
+
+    assert Network().send(Socket(), b"data", 2) == 1
+    assert given == [(b"data", 2, 1460)]
+
+
+def test_close_never_raises():
+    class Socket:
+        def close(self):
+            raise OSError(errno.EIO)
+
+    port = Network()
+    port.close(Socket())
+
+
+def test_port_of_its_own_choice_is_free():
+    port = Network()
+    listeners = [port.listen(0, "127.0.0.1", 1) for _ in range(20)]
+    assert len({port.local_port(listener) for listener in listeners}) == 20
+    for listener in listeners:
+        port.close(listener)
+
+
+def test_port_in_use():
+    port = Network()
+    listener = port.listen(0, "127.0.0.1", 1)
+    try:
+        port.listen(port.local_port(listener), "127.0.0.1", 1)
+    except OSError as error:
+        assert error.errno == errno.EADDRINUSE
+    else:
+        raise AssertionError("no OSError")
+    finally:
+        port.close(listener)
