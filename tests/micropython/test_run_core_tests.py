@@ -45,7 +45,7 @@ def test_a_failure_is_shown_with_its_traceback(bits, tmp_path):
     file.write_text(FILES["asserts"][0])
     output = run(bits, file).stdout
     assert "FAILED test_asserts::test_a\n" in output
-    assert 'line 2, in test_a\nAssertionError' in output
+    assert "line 2, in test_a\nAssertionError" in output
 
 
 def test_one_bad_file_of_several_fails_the_run(bits, tmp_path):

@@ -97,17 +97,21 @@ def test_a_network_that_comes_late():
 def test_a_network_that_comes_while_waiting():
     for chip in CHIPS:
         port = start(chip, **HOME)
-        late = board.air.pop("home")
-        wait = port.wait
-
-        def wait_and_see(timeout_ms):
-            if port.ahead > 12_000:
-                board.air["home"] = late
-            return wait(timeout_ms)
-
-        port.wait = wait_and_see
+        port.wait = until(port, 12_000, "home", board.air.pop("home"))
         port.up(30_000)
         assert port.status() == "up", chip
+
+
+def until(port, when_ms, ssid, late):
+    """A `wait` that meanwhile puts a network into the air."""
+    wait = port.wait
+
+    def wait_and_see(timeout_ms):
+        if port.ahead > when_ms:
+            board.air[ssid] = late
+        return wait(timeout_ms)
+
+    return wait_and_see
 
 
 def test_lost_and_back():

@@ -65,8 +65,8 @@ def test_numbers():
 
 
 def test_what_others_use_is_passed_over():
-    text = '# webhal\n[section]\nCIRCUITPY_WEB_API_PORT = 8080\nMOTTO = it\'s "not" TOML\nCIRCUITPY_WIFI_SSID="a"\n= "b"\n'
-    assert read(text) == {"ssid": "a"}
+    others = '# webhal\n[section]\nCIRCUITPY_WEB_API_PORT = 8080\nMOTTO = it\'s "not" TOML\n'
+    assert read(others + 'CIRCUITPY_WIFI_SSID="a"\n= "b"\n') == {"ssid": "a"}
 
 
 def test_refused():

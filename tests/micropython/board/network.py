@@ -59,6 +59,12 @@ _CONSTANTS = {
         "STAT_WRONG_PASSWORD": -3,
     },
 }
+
+
+def _status(name):
+    return globals()["STAT_" + name]
+
+
 _LINK_NOIP = 2  # RP2: joined, no address yet; has no name
 
 
@@ -244,13 +250,15 @@ class _Esp8266(_Wlan):
             return -1
         self._live()
         if self.outcome == "joined":
-            return STAT_GOT_IP
+            return _status("GOT_IP")
         if not self.wanted:
-            return STAT_IDLE
+            return _status("IDLE")
         # Between two attempts the last one's failure shows for a while.
         if time.ticks_diff(clock(), self.begun) < ASSOCIATE_MS // 2:
-            return {"absent": STAT_NO_AP_FOUND, "password": STAT_WRONG_PASSWORD}.get(self.outcome, STAT_CONNECTING)
-        return STAT_CONNECTING
+            return {"absent": _status("NO_AP_FOUND"), "password": _status("WRONG_PASSWORD")}.get(
+                self.outcome, _status("CONNECTING")
+            )
+        return _status("CONNECTING")
 
     def refuse_config(self, values):
         _Wlan.refuse_config(self, values)
@@ -284,14 +292,14 @@ class _Esp32(_Wlan):
             return None
         self._live()
         if self.outcome == "joined":
-            return STAT_GOT_IP
+            return _status("GOT_IP")
         if self.outcome == "absent":
-            return STAT_NO_AP_FOUND
+            return _status("NO_AP_FOUND")
         if self.outcome == "password" and not self.handshake:
-            return STAT_WRONG_PASSWORD
+            return _status("WRONG_PASSWORD")
         if self.outcome == "left" or not self.wanted:
-            return STAT_IDLE
-        return STAT_CONNECTING
+            return _status("IDLE")
+        return _status("CONNECTING")
 
     def refuse_config(self, values):
         _Wlan.refuse_config(self, values)
@@ -313,14 +321,14 @@ class _Rp2(_Wlan):
     def status(self):
         self._live()
         if self.interface == AP_IF:
-            return STAT_GOT_IP if self.is_active else STAT_IDLE
+            return _status("GOT_IP") if self.is_active else _status("IDLE")
         known = {
-            "joined": STAT_GOT_IP,
-            "absent": STAT_NO_AP_FOUND,
-            "password": STAT_WRONG_PASSWORD,
+            "joined": _status("GOT_IP"),
+            "absent": _status("NO_AP_FOUND"),
+            "password": _status("WRONG_PASSWORD"),
             "no address": _LINK_NOIP,
         }
-        return known.get(self.outcome, STAT_CONNECTING if self.wanted else STAT_IDLE)
+        return known.get(self.outcome, _status("CONNECTING") if self.wanted else _status("IDLE"))
 
 
 class LAN:
