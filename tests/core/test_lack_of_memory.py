@@ -1,0 +1,146 @@
+"""Lack of memory, wherever it strikes: the request gets a 503, or its connection ends, and the server goes on."""
+
+from serving import get, serve
+
+from webhal import App, sleep_ms
+from webhal.http import Connection
+from webhal.testing.fake import FakeNetwork
+
+BUSY = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
+
+def hello():
+    app = App()
+    app.get("/")(lambda request: "hello")
+    app.get("/big")(lambda request: "~" * 3000)
+    return app
+
+
+def test_in_a_handler():
+    app = hello()
+
+    @app.get("/greedy")
+    def greedy(request):
+        raise MemoryError("of the handler")
+
+    @app.get("/async")
+    async def asynchronous(request):
+        await sleep_ms(1)
+        raise MemoryError("of the handler")
+
+    def pieces(request):
+        raise MemoryError("of the first piece")
+        yield
+
+    app.get("/pieces")(pieces)
+    app.post("/greedy")(greedy)
+    for seed in (1, 2, 3):
+        with serve(app, seed) as bench:
+            for path in ("/greedy", "/async", "/pieces"):
+                assert bench.ask(get(path)) == BUSY, path
+            assert bench.ask(get("/greedy", method="POST", body=b"body")) == BUSY
+            assert b"hello" in bench.ask(get("/", "Connection: close\r\n"))
+
+
+def test_in_a_hook_or_an_error_handler():
+    for kind in ("before_request", "after_request"):
+        app = hello()
+
+        def greedy(*values):
+            raise MemoryError("of the hook")
+
+        getattr(app, kind)(greedy)
+        with serve(app) as bench:
+            assert bench.ask(get()) == BUSY
+    app = hello()
+    app.error(404)(greedy)
+    app.error(400)(greedy)
+    with serve(app) as bench:
+        assert bench.ask(get("/none")) == BUSY
+        assert bench.ask(b"bad\r\n\r\n") == BUSY
+        assert b"hello" in bench.ask(get("/", "Connection: close\r\n"))
+
+
+def test_after_the_answer_began_ends_the_connection():
+    app = hello()
+    closed = []
+
+    @app.get("/pieces")
+    def pieces(request):
+        try:
+            yield "piece"
+            raise MemoryError("of the second piece")
+        finally:
+            closed.append(True)
+
+    for seed in range(5):
+        with serve(app, seed) as bench:
+            answer = bench.ask(get("/pieces"))
+            assert answer.endswith(b"\r\n\r\n5\r\npiece\r\n") and answer.count(b"HTTP/1.1") == 1
+            assert closed.pop()
+            assert b"hello" in bench.ask(get("/", "Connection: close\r\n"))
+
+
+def test_while_input_is_taken():
+    take = Connection.receive
+    with serve(hello()) as bench:
+        slots = []
+
+        def greedy(slot, data):
+            if slot not in slots:
+                slots.append(slot)
+                raise MemoryError("of the core")
+            take(slot, data)
+
+        from webhal.server import Slot
+
+        Slot.receive = greedy
+        try:
+            assert bench.ask(get()) == BUSY
+        finally:
+            del Slot.receive
+        assert b"hello" in bench.ask(get("/", "Connection: close\r\n"))
+
+
+def test_in_any_operation_of_the_network():
+    for operation in ("wait", "accept", "watch", "recv_into", "send"):
+        original = getattr(FakeNetwork, operation)
+        for nth in range(2, 9):
+            calls = []
+
+            def greedy(*values, original=original, calls=calls, nth=nth):
+                calls.append(1)
+                if len(calls) == nth:
+                    raise MemoryError("of the port")
+                return original(*values)
+
+            setattr(FakeNetwork, operation, greedy)
+            try:
+                with serve(hello(), nth) as bench:
+                    clients = [bench.connect(get() * 5), bench.connect(get("/big")), bench.connect()]
+                    bench.run(20000)
+                    assert len(calls) >= nth
+                    for client in clients:
+                        client.close()
+                    assert b"hello" in bench.ask(get("/", "Connection: close\r\n")), (operation, nth)
+            finally:
+                setattr(FakeNetwork, operation, original)
+
+
+def test_for_a_slot_closes_the_connection():
+    import webhal.server
+
+    slot = webhal.server.Slot
+    with serve(hello()) as bench:
+
+        def greedy(*values):
+            raise MemoryError("of the core")
+
+        webhal.server.Slot = greedy
+        try:
+            client = bench.connect(get())
+            bench.until(lambda: client.state not in ("connecting", "open"))
+        finally:
+            webhal.server.Slot = slot
+        assert not bench.net.sockets
+        assert b"hello" in bench.ask(get("/", "Connection: close\r\n"))
