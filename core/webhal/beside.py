@@ -28,17 +28,22 @@ def step(server: "Server", timeout_ms: int) -> None:
     if server.stopping:
         _wind_up(server)
     server.poll(timeout_ms)
-    for slot in again:
-        if slot.socket:
-            go_on(server, slot)
-    if server.running:
-        from webhal.stream import wake
+    try:
+        for slot in again:
+            if slot.socket:
+                go_on(server, slot)
+        if server.running:
+            from webhal.stream import wake
 
-        wake(server)
-    if server.full:
-        from webhal.crowd import accept
+            wake(server)
+        if server.full:
+            from webhal.crowd import accept
 
-        accept(server)
+            accept(server)
+    except MemoryError:  # as in Server.poll
+        pass
+    except OSError:
+        server.unlisten()
 
 
 def go_on(server: "Server", slot: "Slot") -> None:

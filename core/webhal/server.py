@@ -47,7 +47,6 @@ class Slot(Connection):
     phase = "start"
 
     def __init__(self, socket: object, peer: "tuple[str, int]", now: int) -> None:
-        super().__init__()
         self.socket = socket
         self.peer = peer
         self.since = now
@@ -82,8 +81,8 @@ class Server:
         self.network = network
         self.receive = network.recv_into
         start, rest, idle, write = self.deadlines
-        # In seconds too: how long a refused client may take to read its answer; and three days, for never.
-        self.until = {"start": start, "rest": rest, "idle": idle, "write": write, "linger": 2, "handler": 1 << 18}
+        # In seconds too: how long a refused client may take to read its answer.
+        self.until = {"start": start, "rest": rest, "idle": idle, "write": write, "linger": 2}
         self.view = memoryview(bytearray(self.buffer))
         self.slots: "dict[object, Slot]" = {}
         self.again: "list[Slot]" = []  # go on with these in the next step, without waiting
@@ -129,9 +128,6 @@ class Server:
         try:
             ready = network.wait(min(timeout_ms, self.tick_ms))
             self.now = network.ticks_ms()
-            late = network.ticks_diff(self.now, self.ticked) >= self.tick_ms
-            if late:
-                self.tick()
             slots = self.slots
             accept = False
             for socket in ready:
@@ -143,10 +139,10 @@ class Server:
                         self.failed(slot, error)
                 elif socket is self.listener:
                     accept = True
-            if accept:
+            if accept and self.listener:
                 self.accept()
-            if late:
-                self.sweep()
+            if network.ticks_diff(self.now, self.ticked) >= self.tick_ms:
+                self.tick()
         except MemoryError:  # between two connections' work; what was made for it is garbage now
             pass
         except OSError:  # of the listener; the next sweep makes another
@@ -214,19 +210,25 @@ class Server:
     def failed(self, slot: Slot, error: Exception) -> None:
         """A connection's work raised: whatever goes wrong costs that connection alone."""
         try:
+            if not isinstance(error, (OSError, MemoryError)):
+                from webhal.trouble import answer
+
+                answer(self, slot, error)
+                return
+        except Exception as second:
+            error = second
+        try:
             if isinstance(error, MemoryError):
-                answered = slot.phase == "write" or slot.phase == "linger" or getattr(slot.rest, "started", False)
+                rest = slot.rest
+                answered = slot.phase == "write" or slot.phase == "linger"
+                if rest and not answered and type(rest) is not Request:
+                    answered = rest.started
                 self.release(slot)
                 if not answered:
                     slot.keep = -1
                     self.send(slot, _BUSY)
                     return
-            elif not isinstance(error, OSError):
-                from webhal.trouble import answer
-
-                answer(self, slot, error)
-                return
-        except (OSError, MemoryError):
+        except Exception:
             pass
         self.drop(slot)
 
@@ -243,7 +245,7 @@ class Server:
         rest = slot.rest
         slot.rest = None
         slot.out = slot.input = b""
-        if hasattr(rest, "step"):
+        if type(rest) is not Request and hasattr(rest, "step"):
             rest.close()
 
     # -- what runs beside ready sockets -------------------------------------------------------------------
@@ -273,26 +275,22 @@ class Server:
             self.network.close(socket)
             return
         if "connect" in self.app.events:
-            self.app.emit("connect", peer)
+            from webhal.events import emit
+
+            emit(self.app, "connect", peer)
         try:
             self.ready(slot)  # before it can be taken for idle
         except Exception as error:
             self.failed(slot, error)
 
     def tick(self) -> None:
-        """What is kept up to date twice a second."""
+        """End connections that are past their deadline; see to the link and the Date."""
         self.ticked = self.now
-        if hasattr(self.network, "unix_time"):
-            from webhal.date import stamp
-
-            stamp(self)
-
-    def sweep(self) -> None:
-        """End connections that are past their deadline; look after the link."""
         network = self.network
         for slot in list(self.slots.values()):
-            if network.ticks_diff(self.now, slot.since) > 1000 * self.until[slot.phase]:
-                if slot.phase == "rest":
+            phase = slot.phase
+            if phase != "handler" and network.ticks_diff(self.now, slot.since) > 1000 * self.until[phase]:
+                if phase == "rest":
                     from webhal.trouble import overdue
 
                     overdue(self, slot)
@@ -302,3 +300,7 @@ class Server:
             from webhal.life import relink
 
             relink(self)
+        if hasattr(network, "unix_time"):
+            from webhal.date import stamp
+
+            stamp(self)
