@@ -83,8 +83,6 @@ class App:
 
         def on(self, event: str) -> Decorator: ...
 
-        def emit(self, event: str, *values: object) -> None: ...
-
     def __getattr__(self, name: str) -> object:
         from webhal.registering import bound
 

@@ -90,7 +90,9 @@ def respond(server: "Server", slot: "Slot", request: Request, response: Response
         _stream(server, slot, request, body, response)
         return
     if "response" in server.app.events:
-        server.app.emit("response", request, response.status, len(body))
+        from webhal.events import emit
+
+        emit(server.app, "response", request, response.status, len(body))
     if not body:
         server.send(slot, head)
     elif len(head) + len(body) <= len(server.view):

@@ -83,11 +83,10 @@ class Connection:
     is needed". The next request can be asked for once the body of this one was read to its end.
     """
 
-    def __init__(self) -> None:
-        self.input: "bytes | bytearray" = b""  # received; consumed before `start`
-        self.start = 0
-        self.left = 0  # bytes of the current body not yet read, or CHUNKED
-        self.chunks: "Chunked | None" = None
+    input: "bytes | bytearray" = b""  # received; consumed before `start`
+    start = 0
+    left = 0  # bytes of the current body not yet read, or CHUNKED
+    chunks: "Chunked | None" = None
 
     def receive(self, data: bytes) -> None:
         """Add what was received, in order."""

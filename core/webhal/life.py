@@ -46,7 +46,9 @@ def open(server: "Server", port: int = 80, host: str = "", timeout_ms: int = 300
     server.place = (port, host)
     server.tick()
     if "listen" in server.app.events:
-        server.app.emit("listen", server.network.address(), port)
+        from webhal.events import emit
+
+        emit(server.app, "listen", server.network.address(), port)
 
 
 def listen(server: "Server") -> None:
@@ -91,12 +93,12 @@ def relink(server: "Server") -> None:
         close(server)
         server.retry = _RETRY_MS
         server.tried = server.now
-        server.app.emit("link", "down")
+        _tell(server, "down")
     elif not server.stopping:
         try:
             if network.status() == "up":
                 listen(server)
-                server.app.emit("link", "up")
+                _tell(server, "up")
                 return
             if network.ticks_diff(server.now, server.tried) < server.retry:
                 return
@@ -106,3 +108,10 @@ def relink(server: "Server") -> None:
             print("webhal:", error)
         server.tried = server.now
         server.retry = min(2 * server.retry, _RETRY_MOST_MS)
+
+
+def _tell(server: "Server", status: str) -> None:
+    if "link" in server.app.events:
+        from webhal.events import emit
+
+        emit(server.app, "link", status)

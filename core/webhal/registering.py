@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from webhal.app import Decorator, Handler
 
 
-METHODS = ("put", "patch", "delete", "mount", "before_request", "after_request", "error", "on", "emit")
+METHODS = ("put", "patch", "delete", "mount", "before_request", "after_request", "error", "on")
 
 
 def bound(app: App, name: str) -> "Callable[..., object]":
@@ -116,14 +116,3 @@ def on(app: App, event: str) -> "Decorator":
         return handler
 
     return register
-
-
-def emit(app: App, event: str, *values: object) -> None:
-    """Call the functions registered for `event`; what they raise is logged."""
-    for handler in app.events.get(event, ()):
-        try:
-            handler(*values)
-        except Exception as error:
-            from webhal.errors import log
-
-            log(error)

@@ -218,18 +218,23 @@ class Server:
         except Exception as second:
             error = second
         try:
-            if isinstance(error, MemoryError):
-                rest = slot.rest
-                answered = slot.phase == "write" or slot.phase == "linger"
-                if rest and not answered and type(rest) is not Request:
-                    answered = rest.started
-                self.release(slot)
-                if not answered:
+            if not isinstance(error, (OSError, MemoryError)):
+                from webhal.trouble import answer
+
+                answer(self, slot, error)
+                return
+        except (OSError, MemoryError) as second:
+            error = second
+        if isinstance(error, MemoryError):
+            answered = slot.phase == "write" or slot.phase == "linger" or getattr(slot.rest, "started", False)
+            self.release(slot)
+            if not answered:
+                try:
                     slot.keep = -1
                     self.send(slot, _BUSY)
                     return
-        except Exception:
-            pass
+                except (OSError, MemoryError):
+                    pass
         self.drop(slot)
 
     def drop(self, slot: Slot) -> None:

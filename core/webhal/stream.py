@@ -99,7 +99,9 @@ class Stream:
         if not self.started:
             self.started = True
             if "response" in server.app.events:
-                server.app.emit("response", self.request, self.response.status, -1)
+                from webhal.events import emit
+
+                emit(server.app, "response", self.request, self.response.status, -1)
         if self.request.method == "HEAD":
             self.close()
             self._finish(server, slot, start)
