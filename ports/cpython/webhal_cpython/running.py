@@ -6,6 +6,7 @@ its `app` served when it has run.
 """
 
 import argparse
+import contextlib
 import errno
 import functools
 import io
@@ -14,6 +15,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import webhal.run
@@ -23,7 +25,6 @@ from webhal_cpython.loading import execute, explain
 from webhal_cpython.network import Network
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-_STEP_MS = 500  # the longest wait of a server that has nothing to do
 _MOST_LOGGED = 2000  # bytes of a request line: more is no line that a client meant
 
 
@@ -87,17 +88,28 @@ class _Run:
         server = Server(app, network, **limits)
         if self.log and _log not in app.events.get("response", ()):
             app.on("response")(_log)
-        try:
-            server.open(port, host)
-        except (OSError, ValueError) as error:  # ValueError: a host that cannot be a name
-            self.failure = _why_not(error, port, host)
-            raise
-        print(f"Serving on {_url(server, host)} (Ctrl-C stops it)")
-        _serve(server)
+        with contextlib.closing(server), _ended_by_signals(server) as awake:
+            try:
+                server.open(port, host)
+            except (OSError, ValueError) as error:  # ValueError: a host that cannot be a name
+                self.failure = _why_not(error, port, host)
+                raise
+            print(f"Serving on {_url(server, host)} (Ctrl-C stops it)")
+            if isinstance(network, Network):
+                network.watch(awake, True, False)
+            while not server.stopping:
+                server.step(server.tick_ms)
+            network.close(awake)
+            server.step()  # without waiting: it closes the listener, and nothing else may be left
+            server.serve()
 
 
-def _serve(server: Server) -> None:
-    """Serve until Ctrl-C or SIGTERM, which let running requests finish; a second one ends the process at once."""
+@contextlib.contextmanager
+def _ended_by_signals(server: Server) -> Iterator[socket.socket]:
+    """The first Ctrl-C or SIGTERM lets the server finish what runs; the second ends the process at once.
+
+    The value is a socket that is readable after the first, to end a wait.
+    """
     awake, wake = socket.socketpair()
 
     def stop(number: int, frame: object) -> None:
@@ -107,13 +119,8 @@ def _serve(server: Server) -> None:
             signal.signal(each, signal.SIG_DFL)
 
     before = [signal.signal(each, stop) for each in _SIGNALS]
-    if isinstance(server.network, Network):
-        server.network.watch(awake, True, False)
     try:
-        while not server.stopping:
-            server.step(_STEP_MS)
-        server.network.close(awake)
-        server.serve()
+        yield awake
     finally:
         for each, handler in zip(_SIGNALS, before, strict=True):
             signal.signal(each, handler)
@@ -125,7 +132,7 @@ def _url(server: Server, host: str) -> str:
     """The address to open in a browser."""
     if host in ("", "0.0.0.0", "::"):
         host = server.network.address() or host
-    return "http://%s:%d/" % ("[%s]" % host if ":" in host else host, server.place[0])
+    return "http://%s:%d/" % ("[%s]" % host if ":" in host else host, server.network.local_port(server.listener))
 
 
 def _why_not(error: Exception, port: int, host: str) -> str:

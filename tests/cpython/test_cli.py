@@ -1,0 +1,413 @@
+"""The command line: what `webhal run` serves and prints, how it stops, and what it says when something is wrong."""
+
+import http.client
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+WEBHAL = shutil.which("webhal", path=os.path.dirname(sys.executable))
+
+APP = "from webhal import App, HTTPError, sleep_ms\napp = App()\n"
+HELLO = APP + "@app.get('/')\ndef hello(request): return 'hello'\n"
+RUN = "if __name__ == '__main__': app.run(port=0, host='127.0.0.1')\n"
+
+posix = pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
+
+
+@pytest.fixture
+def write(tmp_path):
+    """write(text, name) makes a file and returns its path."""
+
+    def write(text, name="app.py"):
+        path = tmp_path / name
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return path
+
+    return write
+
+
+def serving(process):
+    """(host, port) that the process says it serves on."""
+    match = process.line(r"^Serving on http://(.+):(\d+)/ ")
+    return match[1], int(match[2])
+
+
+def get(port, path="/", method="GET", host="127.0.0.1"):
+    """(status, body) that a server answers."""
+    connection = http.client.HTTPConnection(host, port, timeout=30)
+    connection.request(method, path)
+    response = connection.getresponse()
+    body = response.read().decode()
+    connection.close()
+    return response.status, body
+
+
+def exchange(port, sent):
+    """All that the server sends in answer."""
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as client:
+        client.sendall(sent)
+        return b"".join(iter(lambda: client.recv(4096), b""))
+
+
+# -- what is served, and where -----------------------------------------------------------------------------
+
+
+def test_file_that_serves_nothing_by_itself_has_its_app_served(start, write):
+    process = start.webhal("run", write(HELLO), "--port", "0", "--host", "127.0.0.1")
+    host, port = serving(process)
+    assert host == "127.0.0.1"
+    assert get(port) == (200, "hello")
+    assert process.stop(signal.SIGTERM) == (0, "")
+
+
+def test_settings_of_the_file_hold(start, write):
+    process = start.webhal("run", write(HELLO + "app.run(port=0, host='127.0.0.1', head=100)"))
+    host, port = serving(process)
+    assert host == "127.0.0.1"
+    assert get(port) == (200, "hello")
+    assert get(port, "/" + 100 * "x")[0] == 414
+
+
+def test_host_and_port_of_the_command_line_win(start, write):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        file = write(HELLO + f"app.run(port={taken.getsockname()[1]}, host='nowhere.invalid', head=100)")
+        host, port = serving(start.webhal("run", file, "--host", "localhost", "--port", "0"))
+    assert host == "localhost"
+    assert get(port) == (200, "hello")
+    assert get(port, "/" + 100 * "x")[0] == 414
+
+
+@pytest.mark.parametrize("host", ["", "0.0.0.0"])
+def test_every_address_is_printed_as_the_one_that_others_reach(start, write, host):
+    from webhal_cpython.network import Network
+
+    shown, port = serving(start.webhal("run", write(HELLO), "--port", "0", "--host", host))
+    address = Network().address()
+    assert shown == (f"[{address}]" if ":" in address else address)
+    assert get(port, host=address) == get(port) == (200, "hello")
+
+
+def test_ipv6_address_is_printed_in_brackets(start, write):
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("there is no IPv6 here")
+    host, port = serving(start.webhal("run", write(HELLO), "--port", "0", "--host", "::1"))
+    assert host == "[::1]"
+    assert get(port, host="::1") == (200, "hello")
+
+
+def test_name_chooses_the_variable(start, write):
+    other = "other = App()\n@other.get('/')\ndef other_hello(request): return 'other'\n"
+    file = write(HELLO + other + RUN)
+    assert get(serving(start.webhal("run", file))[1]) == (200, "hello")
+    _, port = serving(start.webhal("run", f"{file}:other", "--host", "127.0.0.1", "--port", "0"))
+    assert get(port) == (200, "other")
+
+
+def test_app_that_the_file_runs_needs_no_name(start, write):
+    make = "def main():\n    made = App()\n    made.get('/')(lambda request: 'made')\n    made.run(port=0)\nmain()\n"
+    process = start.webhal("run", write("from webhal import App\n" + make))
+    assert get(serving(process)[1]) == (200, "made")
+
+
+def test_file_runs_as_python_runs_it(start, write, tmp_path):
+    write("ANSWER = 'from beside'", "beside.py")
+    tell = "import beside, pickle, sys\nclass Thing: pass\npickle.loads(pickle.dumps(Thing()))\n"
+    tell += "print(__name__, __file__, sys.argv, sys.path[0], beside.ANSWER)\n"
+    file = write(tell + HELLO + "try:\n    app.run(port=0)\nfinally:\n    print('after')\n")
+    process = start.webhal("run", file)
+    first = process.line(r".*")[0]
+    assert first == f"__main__ {file} {[str(file)]} {tmp_path} from beside"
+    serving(process)
+    assert process.stop(signal.SIGTERM) == (0, "")
+    assert process.rest() == ["after\n"]
+    assert start(file).line(r".*")[0] == first
+
+
+def test_colon_in_a_path_is_no_name(start, write, tmp_path):
+    (tmp_path / "a:b").mkdir()
+    assert get(serving(start.webhal("run", write(HELLO, "a:b/app.py"), "--port", "0"))[1]) == (200, "hello")
+
+
+# -- the access log ----------------------------------------------------------------------------------------
+
+ENTRY = r'^127\.0\.0\.1 - - \[\d\d/\w{3}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}\] "(.*)" (\d{3}) (\d+|-)$'
+
+
+def test_each_request_is_one_line(start, write):
+    stream = "@app.get('/stream')\ndef stream(request): return iter(['a', 'b'])\n"
+    process = start.webhal("run", write(HELLO + stream + RUN))
+    _, port = serving(process)
+    for method, path in (("GET", "/?a=b%20c"), ("HEAD", "/"), ("GET", "/nothing"), ("PUT", "/"), ("GET", "/stream")):
+        get(port, path, method)
+    assert process.stop(signal.SIGTERM) == (0, "")
+    assert [re.search(ENTRY, line).groups() for line in process.rest()] == [
+        ("GET /?a=b%20c HTTP/1.1", "200", "5"),
+        ("HEAD / HTTP/1.1", "200", "0"),
+        ("GET /nothing HTTP/1.1", "404", "10"),
+        ("PUT / HTTP/1.1", "405", "19"),
+        ("GET /stream HTTP/1.1", "200", "-"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("sent", "line"),
+    [
+        (b"hello\r\n", "hello"),
+        (b"\x1b[2J\x07 \xc3\xa9\xff\r\n", r"\x1b[2J\x07 \xc3\xa9\xff"),
+        (b"GET /\r\x0bx HTTP/1.1\r\n\r\n", r"GET /\r\x0bx HTTP/1.1"),
+        (b'GET /"200 HTTP/1.1\r\n\r\n', r"GET /\"200 HTTP/1.1"),
+        (b"GET /one\nGET /two\r\n", r"GET /one\nGET /two"),
+        (b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nno chunk\r\n", "POST / HTTP/1.1"),
+        (b"GET /" + 20000 * b"x", "GET /" + 1995 * "x"),
+    ],
+    ids=["no request", "not ASCII", "controls", "quote", "line feed", "bad chunk", "too long"],
+)
+def test_refused_request_is_one_harmless_line(start, write, sent, line):
+    process = start.webhal("run", write(HELLO + "@app.post('/')\ndef post(request): return ''\n" + RUN))
+    status = exchange(serving(process)[1], sent).split()[1].decode()
+    assert status.startswith("4")
+    assert process.stop(signal.SIGTERM) == (0, "")
+    (entry,) = process.rest()
+    assert re.search(ENTRY, entry).groups()[:2] == (line, status)
+
+
+def test_access_log_can_be_left_out(start, write):
+    process = start.webhal("run", write(HELLO + RUN), "--no-access-log")
+    assert get(serving(process)[1]) == (200, "hello")
+    assert process.stop(signal.SIGTERM) == (0, "")
+    assert process.rest() == []
+
+
+def test_serving_outlives_the_reader_of_the_log(write):
+    arguments = (WEBHAL, "run", write(HELLO + RUN))
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            port = int(re.search(r":(\d+)/", process.stdout.readline())[1])
+            process.stdout.close()
+            assert [get(port) for _ in range(3)] == 3 * [(200, "hello")]
+            process.terminate()
+            assert (process.wait(60), process.stderr.read()) == (0, "")
+        finally:
+            process.kill()
+
+
+# -- how it stops ------------------------------------------------------------------------------------------
+
+ENDLESS = APP + (
+    "import os\n"
+    "@app.get('/')\n"
+    "async def endless(request):\n"
+    "    yield 'begun'\n"
+    "    while not os.path.exists('end'): await sleep_ms(10)\n"
+    "    yield 'ended'\n"
+)
+
+
+@pytest.fixture
+def begun(start, write, tmp_path):
+    """(process, port, client): a request that runs until there is a file `end`."""
+    process = start.webhal("run", write(ENDLESS + RUN), cwd=tmp_path)
+    _, port = serving(process)
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        with client.makefile("rb") as received:
+            assert b"begun\r\n" in iter(received.readline, b"")
+            yield process, port, received
+
+
+def wait_until_closed(port):
+    """Wait until nothing listens on the port."""
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=30).close()
+        except ConnectionError:
+            return
+
+
+@posix
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signal_ends_it_after_what_runs(begun, tmp_path, number):
+    process, port, received = begun
+    process.popen.send_signal(number)
+    wait_until_closed(port)
+    (tmp_path / "end").touch()
+    assert received.read() == b"5\r\nended\r\n0\r\n\r\n"
+    assert process.end() == (0, "")
+
+
+@posix
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_second_signal_ends_it_at_once(begun, number):
+    process, port, received = begun
+    process.popen.send_signal(signal.SIGINT)
+    wait_until_closed(port)
+    assert process.stop(number) == (-number, "")
+    assert received.read() == b""
+
+
+@posix
+def test_signal_ends_a_wait(start, write):
+    patient = "class Patient(Network):\n    def wait(self, timeout_ms): return super().wait(timeout_ms and 1 << 28)\n"
+    run = "app.run(port=0, network=Patient())"
+    process = start.webhal("run", write(HELLO + "from webhal_cpython.network import Network\n" + patient + run))
+    serving(process)
+    assert process.stop(signal.SIGINT) == (0, "")
+
+
+@posix
+def test_idle_connection_does_not_delay_the_end(start, write):
+    process = start.webhal("run", write(HELLO + RUN))
+    connection = http.client.HTTPConnection("127.0.0.1", serving(process)[1], timeout=30)
+    connection.request("GET", "/")
+    connection.getresponse().read()
+    with socket.create_connection(("127.0.0.1", connection.port)):
+        assert process.stop(signal.SIGTERM) == (0, "")
+    connection.close()
+
+
+@posix
+def test_signal_while_the_file_has_not_come_to_serving(start, write):
+    process = start.webhal("run", write("print('busy')\nwhile True: pass"))
+    process.line("busy")
+    assert process.stop(signal.SIGINT) == (130, "")
+
+
+# -- errors ------------------------------------------------------------------------------------------------
+
+
+def complaint(process):
+    """(exit code, message) of a command that served nothing and said one line."""
+    code, errors = process.end()
+    assert process.rest() == []
+    assert re.fullmatch(r"webhal: [^\n]+\n", errors)
+    return code, errors[len("webhal: ") : -1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "the following arguments are required: COMMAND (see webhal --help)"),
+        (["fly"], "argument COMMAND: invalid choice: 'fly'"),
+        (["--fly"], "the following arguments are required: COMMAND (see webhal --help)"),
+        (["run"], "the following arguments are required: FILE[:name] (see webhal run --help)"),
+        (["run", "app.py", "--fly"], "unrecognized arguments: --fly"),
+        (["run", "app.py", "--port", "\x1b[2J"], r"argument --port: a port is a number from 0 to 65535, not \x1b[2J"),
+        (["run", "app.py", "--port", "65536"], "argument --port: a port is a number from 0 to 65535, not 65536"),
+        (["run", "app.py", "--port", "-1"], "argument --port: a port is a number from 0 to 65535, not -1"),
+        (["run", "missing.py"], "there is no file missing.py"),
+        (["run", "missing.py:app"], "there is no file missing.py"),
+        (["run", "mis\nsing.py"], r"there is no file mis\nsing.py"),
+        (["run", "."], ". is a directory, not an application file"),
+    ],
+)
+def test_wrong_arguments(start, write, tmp_path, arguments, message):
+    write(HELLO)
+    code, said = complaint(start.webhal(*arguments, cwd=tmp_path))
+    assert said.startswith(message)
+    assert code == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "app.py has no App called app; FILE:name chooses another variable"),
+        ("app = 5", "app.py has no App called app; FILE:name chooses another variable"),
+        ("x = 1\ny = (\n", "app.py:2: SyntaxError: '('"),
+        (b"x = '\xff'", "app.py:1: SyntaxError: "),
+        (b"x = \0", "app.py: "),
+        ("\n\nimport nowhere", "app.py:3: ModuleNotFoundError: No module named 'nowhere'"),
+        ("import helper", "{folder}/helper.py:2: NameError: name 'x' is not defined"),
+        ("import broken", "{folder}/broken.py:1: SyntaxError: "),
+        ("raise ValueError('one\\ntwo\\x1b[2J')", r"app.py:1: ValueError: one\ntwo\x1b[2J"),
+        (APP + "\n@app.get('x')\ndef x(request): pass\n", "app.py:4: ValueError: a path starts with /"),
+        (HELLO + "app.run(port=0, speed=3)", "app.py:5: TypeError: "),
+        (HELLO + "app.run(port=65536)", "app.py:5: OverflowError: "),
+    ],
+)
+def test_file_that_cannot_be_served(start, write, tmp_path, text, message):
+    write(text)
+    write("\nx", "helper.py")
+    write("x = ", "broken.py")
+    code, said = complaint(start.webhal("run", "app.py", cwd=tmp_path))
+    assert said.startswith(message.format(folder=tmp_path))
+    assert code == 1
+
+
+def test_no_app_of_the_name_that_was_given(start, write):
+    file = write(HELLO + RUN)
+    code, said = complaint(start.webhal("run", f"{file}:other"))
+    assert (code, said) == (1, f"{file} has no App called other; FILE:name chooses another variable")
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read every file")
+def test_file_that_must_not_be_read(start, write):
+    file = write(HELLO)
+    file.chmod(0)
+    code, said = complaint(start.webhal("run", file))
+    assert code == 1
+    assert "Permission denied" in said
+
+
+def test_file_that_exits(start, write):
+    process = start.webhal("run", write("import sys\nsys.exit('enough')"))
+    assert process.end() == (1, "enough\n")
+
+
+def test_port_in_use(start, write):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        code, said = complaint(start.webhal("run", write(HELLO), "--host", "127.0.0.1", "--port", str(port)))
+    assert (code, said) == (1, f"port {port} is in use; end the other program, or choose another with --port")
+
+
+@pytest.mark.parametrize(
+    ("host", "message"),
+    [
+        ("nowhere.invalid", "there is no host nowhere.invalid"),
+        ("a..b", "there is no host a..b"),
+        ("203.0.113.1", "this machine has no address 203.0.113.1"),  # one for documentation (RFC 5737)
+    ],
+)
+def test_bad_host(start, write, host, message):
+    process = start.webhal("run", write(HELLO + RUN), "--host", host)
+    assert complaint(process) == (1, message)
+
+
+REFUSED = "port 80 needs an administrator's rights; choose one above 1023 with --port"
+
+
+def test_port_below_1024_without_rights(start, write):
+    network = "import errno, webhal_cpython.network\nclass Network(webhal_cpython.network.Network):\n"
+    network += "    def listen(self, *place): raise PermissionError(errno.EACCES, 'Permission denied')\n"
+    process = start.webhal("run", write(HELLO + network + "app.run(network=Network())"))
+    assert complaint(process) == (1, REFUSED)
+
+
+def test_port_below_1024_without_rights_as_linux_refuses_it(start, write):
+    first = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
+    if not first.exists() or int(first.read_text()) <= 80:
+        pytest.skip("port 80 is for all here")
+    command = [WEBHAL, "run", write(HELLO)]
+    if os.geteuid() == 0:
+        if not shutil.which("setpriv"):
+            pytest.skip("no setpriv to give rights up with")
+        command = ["setpriv", "--inh-caps=-net_bind_service", "--bounding-set=-net_bind_service", *command]
+    assert complaint(start("-c", "import os, sys; os.execvp(sys.argv[1], sys.argv[1:])", *command)) == (1, REFUSED)
+
+
+def test_help_names_each_command(start):
+    process = start.webhal("--help")
+    assert process.end() == (0, "")
+    assert "  run  " in "".join(process.rest())
+    process = start.webhal("run", "--help")
+    assert process.end() == (0, "")
+    assert "--no-access-log" in "".join(process.rest())
