@@ -257,13 +257,13 @@ class Server:
 
     def accept(self) -> None:
         """Accept who waits, some in one step, so that they do not starve those that are there."""
-        for _ in range(8):
+        for count in range(8):
             try:
                 pair = len(self.slots) < self.connections and self.network.accept(self.listener)
             except (OSError, MemoryError):  # no socket to spare
                 pair = False
             if not pair:
-                if pair is False:
+                if pair is False and not count:  # else whether more wait is not known yet
                     from webhal.crowd import begin
 
                     begin(self)
