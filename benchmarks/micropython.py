@@ -24,12 +24,13 @@ from typing import NamedTuple, TypeVar
 
 from pc import HOST, Unable, environment, free_port, install, last_line, note
 
+sys.path.append(str(Path(__file__).resolve().parents[1] / "tools"))
+from board_files import board_files, source  # noqa: E402
+
 T = TypeVar("T")
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
-WEBHAL = (ROOT / "core", ROOT / "ports/micropython")
-
 REQUESTS = 50  # that the smallest heap serves, on kept connections where the server keeps them
 LARGEST = 512 << 10  # bytes of heap, where the search begins; more than most boards have
 STEP = 256  # bytes, how exact the search is
@@ -62,7 +63,6 @@ PEERS = (
     Peer("tinyweb", "tinyweb", "tinyweb_app"),
 )
 
-PC_ONLY = ("webhal.net", "webhal.fast_head")  # in the folder of the core, and not for boards
 
 BUDGET_MPY = 16 << 10  # bytes of heap that serve hello world
 BUDGET_PY = 24 << 10
@@ -93,8 +93,10 @@ def build(peer: Peer, programs: Path, work: Path) -> Build:
     if peer.needs:
         install(programs, ("--no-deps", "--upgrade", "--target", str(made.source), peer.needs))
     else:
-        for folder in WEBHAL:
-            shutil.copytree(folder, made.source, dirs_exist_ok=True)
+        for name in (*board_files(), "webhal_micropython/unix.py"):
+            file = made.source / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / source(name), file)
         shutil.copy(HERE / "boards/webhal_memory_app.py", made.source)
     for module in (peer.app, *peer.modules):
         shutil.copy(HERE / "boards" / f"{module}.py", made.source)
@@ -341,11 +343,11 @@ def kilobytes(size: int | str) -> str:
 
 def print_modules(micropython: str, folder: Path) -> None:
     """webhal's modules with their bytes on flash and in the heap; an optional one's with all that it imports."""
-    files = {}
-    for file in sorted(folder.rglob("*.mpy")):
-        name = ".".join(file.relative_to(folder).with_suffix("").parts).removesuffix(".__init__")
-        if name.startswith("webhal") and not name.endswith("_app") and name not in PC_ONLY and "testing" not in name:
-            files[name] = file.stat().st_size
+    files = {
+        name.removesuffix(".py").replace("/", ".").removesuffix(".__init__"): (folder / name).with_suffix(".mpy")
+        for name in board_files()
+    }
+    files = {name: file.stat().st_size for name, file in files.items()}
     alone = {name: sum(heap_of(micropython, folder, [name]).values()) for name in files}
     with serving(micropython, "webhal_memory_app", folder, LARGEST) as port:
         connection = http.client.HTTPConnection(HOST, port, timeout=ANSWER_SECONDS)

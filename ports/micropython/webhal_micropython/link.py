@@ -13,6 +13,9 @@ Settings are arguments of Network, by these names, or lines of settings.toml bes
 
 import sys
 
+from webhal_micropython.settings import read_settings
+from webhal_micropython.wifi import begin, mdns_name, offer, wait_for
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -20,19 +23,9 @@ if TYPE_CHECKING:
     from webhal_micropython.network import Network
 
 
-def join(port: "Network", given: "dict[str, Any]", timeout_ms: int) -> None:
-    """What Network.up promises."""
-    try:
-        import network as board
-    except ImportError:
-        from webhal_micropython.unix import System
-
-        port.access_point = System()
-        return
-    from webhal_micropython.settings import read_settings
-    from webhal_micropython.wifi import begin, mdns_name, offer, wait_for
-
-    settings = read_settings("settings.toml", given)
+def join(port: "Network", board: "Any", timeout_ms: int) -> None:
+    """What Network.up promises; `board` is the board's module `network`."""
+    settings = read_settings("settings.toml", port.settings)
     try:
         if "hostname" in settings:
             board.hostname(settings["hostname"])

@@ -1,7 +1,8 @@
 """The network interface over MicroPython's sockets: ESP8266, ESP32, RP2 and the unix port. The hot path only.
 
-What each method promises stands in `webhal.net`, what the platforms do differently in this port's README. Joining WiFi
-or Ethernet is in link.py, settings.py and wifi.py, which are loaded for that and forgotten again.
+What each method promises stands in `webhal.net`, what the platforms do differently in this port's README. What is called
+once or seldom is in once.py and what that loads, to be forgotten afterwards: their heap is worth more to those who are
+served.
 """
 
 import errno
@@ -15,7 +16,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-_FIRST_PORT = 49152  # of those that are free for anyone (RFC 6335, 6), up to 65535
 _PIECE = 1460  # bytes given to lwIP at once, one segment: where memory for more is short, it blocks for seconds
 _REJOIN_MS = 60_000  # between two tries to join a network while the board offers one of its own
 
@@ -33,87 +33,35 @@ class Network:
     ticks_ms = time.ticks_ms  # type: ignore[attr-defined]
     ticks_diff = time.ticks_diff  # type: ignore[attr-defined]
     recv_into = staticmethod(bsd.socket.readinto)  # type: ignore[attr-defined] # None where nothing is there
+    station: "Any" = None
+    access_point: "Any" = None
+    tried = 0  # ticks_ms when joining was begun
 
     def __init__(self, **settings: "Any") -> None:
-        self.station: "Any" = None
-        self.access_point: "Any" = None
-        self._settings = settings
-        self.tried = 0  # when joining was begun
-        self._poller: "Any" = select.poll()
-        self._ready: "list[Any]" = []
-        self._ports: "dict[Any, int]" = {}  # of the open listeners: nothing tells the port of a socket
+        self.settings = settings
+        self.poller: "Any" = select.poll()
+        self.ready: "list[Any]" = []
+        self.ports: "dict[Any, int]" = {}  # of the open listeners: nothing tells the port of a socket
 
-    # -- link ---------------------------------------------------------------------------------------
+    def __getattr__(self, name: str) -> "Any":
+        if name not in ("up", "rejoin", "down", "address", "listen", "local_port"):
+            raise AttributeError(name)
+        from webhal_micropython.once import bound
 
-    def up(self, timeout_ms: int) -> None:
-        if self.status() != "up":
-            self._join(timeout_ms)
-
-    def _join(self, timeout_ms: int) -> None:
-        try:
-            from webhal_micropython.link import join
-
-            join(self, self._settings, timeout_ms)
-        except MemoryError:
-            raise OSError(errno.ENOMEM)
-        finally:
-            # Its heap is worth more to those who are served.
-            join = None  # type: ignore[assignment]
-            package = sys.modules["webhal_micropython"]
-            for name in ("link", "settings", "wifi"):
-                sys.modules.pop("webhal_micropython." + name, None)
-                if hasattr(package, name):
-                    delattr(package, name)
-            gc.collect()
-
-    def down(self) -> None:
-        for nic in (self.station, self.access_point):
-            try:
-                if nic:
-                    nic.active(False)
-            except OSError:
-                pass
-        self.station = self.access_point = None
+        return bound(self, name)
 
     def status(self) -> str:
         station = self.station
         joined = station and station.isconnected()
         if self.access_point and self.access_point.active():
             if station and not joined and self.ticks_diff(self.ticks_ms(), self.tried) > _REJOIN_MS:
-                self._join(0)
+                self.rejoin()
             return "up"
         if joined:
             return "up"
         return "connecting" if station else "down"
 
-    def address(self) -> "str | None":
-        if self.status() != "up":
-            return None
-        station = self.station
-        nic = station if station and station.isconnected() else self.access_point
-        address: str = nic.ifconfig()[0]
-        return address
-
     # -- sockets ------------------------------------------------------------------------------------
-
-    def listen(self, port: int, host: str, backlog: int) -> "Any":
-        chosen = port or _FIRST_PORT + time.ticks_us() % (65536 - _FIRST_PORT)  # type: ignore[attr-defined]
-        listener = bsd.socket()
-        try:
-            listener.setsockopt(bsd.SOL_SOCKET, bsd.SO_REUSEADDR, 1)
-            listener.bind(bsd.getaddrinfo(host or "0.0.0.0", chosen)[0][-1])
-            listener.listen(backlog)
-        except OSError as error:
-            listener.close()
-            if port or error.errno != errno.EADDRINUSE:
-                raise
-            return self.listen(port, host, backlog)
-        listener.setblocking(False)
-        self._ports[listener] = chosen
-        return listener
-
-    def local_port(self, listener: "Any") -> int:
-        return self._ports[listener]
 
     def accept(self, listener: "Any") -> "tuple[Any, tuple[str, int]] | None":
         try:
@@ -138,8 +86,8 @@ class Network:
         return count
 
     def close(self, socket: "Any") -> None:
-        self._poller.unregister(socket)
-        self._ports.pop(socket, None)
+        self.poller.unregister(socket)
+        self.ports.pop(socket, None)
         try:
             socket.close()
         except OSError:
@@ -152,11 +100,11 @@ class Network:
     # -- readiness ----------------------------------------------------------------------------------
 
     def watch(self, socket: "Any", read: bool, write: bool) -> None:
-        self._poller.register(socket, (select.POLLIN if read else 0) | (select.POLLOUT if write else 0))
+        self.poller.register(socket, (select.POLLIN if read else 0) | (select.POLLOUT if write else 0))
 
     def wait(self, timeout_ms: int) -> "list[Any]":
-        ready = self._ready
+        ready = self.ready
         ready.clear()
-        for pair in self._poller.ipoll(timeout_ms):
+        for pair in self.poller.ipoll(timeout_ms):
             ready.append(pair[0])
         return ready

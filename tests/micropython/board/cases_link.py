@@ -295,7 +295,7 @@ def test_no_memory_for_joining():
 
     board.hostname_, board.hostname = board.hostname, out_of_memory
     try:
-        port._settings["hostname"] = "lamp"
+        port.settings["hostname"] = "lamp"
         port.up(0)
     except OSError:
         pass

@@ -1,0 +1,45 @@
+"""Freezes webhal into a MicroPython firmware: `make … FROZEN_MANIFEST=…` of one that includes this."""
+
+package(
+    "webhal",
+    (
+        "__init__.py",
+        "app.py",
+        "beside.py",
+        "chunked.py",
+        "cookies.py",
+        "crowd.py",
+        "date.py",
+        "errors.py",
+        "events.py",
+        "exchange.py",
+        "head.py",
+        "helpers.py",
+        "http.py",
+        "life.py",
+        "registering.py",
+        "request.py",
+        "response.py",
+        "routing.py",
+        "run.py",
+        "server.py",
+        "status.py",
+        "stream.py",
+        "trouble.py",
+    ),
+    base_path="core",
+    opt=3,
+)
+package(
+    "webhal_micropython",
+    (
+        "__init__.py",
+        "link.py",
+        "network.py",
+        "once.py",
+        "settings.py",
+        "wifi.py",
+    ),
+    base_path="ports/micropython",
+    opt=3,
+)

@@ -1,0 +1,99 @@
+"""What is made from the one list of a board's files: whole, up to date, and installed by the real mpremote."""
+
+import importlib.util
+import os
+import pty
+import subprocess
+import sys
+import tty
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def tool():
+    spec = importlib.util.spec_from_file_location("board_files", ROOT / "tools/board_files.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_files_in_the_root_are_up_to_date(tool):
+    for name, text in tool.generated().items():
+        assert (ROOT / name).read_text() == text, f"{name} is out of date: python tools/board_files.py"
+
+
+def test_each_file_is_on_the_list_or_named_as_an_exception(tool):
+    present = {
+        f"{package}/{file.relative_to(ROOT / folder / package)}"
+        for package, folder in tool.FOLDERS.items()
+        for file in (ROOT / folder / package).glob("*.py")
+    }
+    assert tool.PC_ONLY <= present and tool.OPTIONAL <= present
+    assert present - set(tool.board_files()) == tool.PC_ONLY
+    assert set(tool.board_files()) - set(tool.board_files(minimal=True)) == tool.OPTIONAL
+
+
+def test_manifest_freezes_the_list(tool):
+    frozen = []
+
+    def package(name, files, base_path, opt):
+        for file in files:
+            assert (ROOT / base_path / name / file).exists()
+            frozen.append(f"{name}/{file}")
+
+    exec((ROOT / "manifest.py").read_text(), {"package": package})
+    assert sorted(frozen) == tool.board_files()
+
+
+@pytest.fixture
+def compiled(tmp_path):
+    folder = tmp_path / "mpy"
+    subprocess.run([sys.executable, ROOT / "tools/board_files.py", "--mpy", folder], check=True)
+    return folder
+
+
+def test_compiled_files_are_those_of_the_list(tool, compiled):
+    made = sorted(str(file.relative_to(compiled)) for file in compiled.rglob("*.mpy"))
+    assert made == [name.replace(".py", ".mpy") for name in tool.board_files()]
+    assert all((compiled / name).read_bytes()[0] == ord("M") for name in made)
+
+
+@pytest.fixture
+def board(micropython, tmp_path):
+    """A board for mpremote: (the terminal that it answers on, the folder that is its flash)."""
+    flash = tmp_path / "flash"
+    flash.mkdir()
+    ours, theirs = pty.openpty()
+    tty.setraw(theirs)
+    script = Path(__file__).resolve().parent / "board/raw_repl.py"
+    process = subprocess.Popen([micropython, script], cwd=flash, stdin=ours, stdout=ours, stderr=ours)
+    os.close(ours)
+    yield os.ttyname(theirs), flash
+    process.kill()
+    process.wait()
+    os.close(theirs)
+
+
+@pytest.mark.parametrize("package", ["package.json", "compiled"])
+def test_mip_installs(tool, package, board, compiled):
+    terminal, flash = board
+    file = compiled / "package.json" if package == "compiled" else ROOT / package
+    done = subprocess.run(
+        [sys.executable, "-m", "mpremote", "connect", terminal, "mip", "install", "--target", "/lib", str(file)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    installed = sorted(str(path.relative_to(flash / "lib")) for path in (flash / "lib").rglob("*.*py"))
+    names = tool.board_files()
+    if package == "compiled":
+        assert installed == [name.replace(".py", ".mpy") for name in names]
+        return
+    assert installed == names
+    for name in names:
+        assert (flash / "lib" / name).read_bytes() == (ROOT / tool.source(name)).read_bytes()
