@@ -12,6 +12,7 @@ from typing import NoReturn
 
 COMMANDS = {  # module and summary by name
     "run": ("running", "serve an application file on this machine"),
+    "check": ("check", "say what in an application file a board will not run"),
 }
 
 

@@ -1,0 +1,55 @@
+"""`webhal check FILE…`: says what in application files will not run on a board, and what to write instead.
+
+What a board lacks is known to dialect.py; here are only files and the command line.
+"""
+
+import argparse
+import os
+from collections.abc import Iterator, Sequence
+
+from webhal_cpython import dialect
+from webhal_cpython.cli import complain
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("files", metavar="FILE", nargs="+", help="a Python file that a board shall run")
+    parser.add_argument(
+        "--target",
+        action="append",
+        choices=dialect.TARGETS,
+        help="the board's kind; may be given several times (default: all)",
+    )
+
+
+def main(arguments: argparse.Namespace) -> int:
+    lines: list[str] = []
+    for path in arguments.files:
+        try:
+            lines += complaints(path, arguments.target or dialect.TARGETS)
+        except IsADirectoryError:
+            return complain(f"{path} is a directory; name the files in it", 2)
+        except OSError as error:
+            return complain(f"cannot read {path}: {error.strerror}", 2)
+    for line in lines:
+        print(line)
+    return 1 if lines else 0
+
+
+def complaints(path: str, targets: Sequence[str]) -> Iterator[str]:
+    """A line for each thing in the file that does not work on `targets`. Raises OSError when it cannot be read."""
+    with open(path, "rb") as file:
+        source = file.read()
+    try:
+        for finding in dialect.check(source, targets, _beside(path)):
+            yield f"{path}:{finding}"
+    except SyntaxError as error:
+        yield f"{path}:{error.lineno or 1}:{error.offset or 1}: {error.msg}; no Python runs this"
+    except ValueError as error:
+        yield f"{path}:1:1: {error}; no Python runs this"
+
+
+def _beside(path: str) -> set[str]:
+    """The modules in an application's folder, which are sent to the board with it; in a package there are none."""
+    folder = os.path.dirname(path) or "."
+    names = os.listdir(folder)
+    return set() if "__init__.py" in names else {name.partition(".")[0] for name in names}
