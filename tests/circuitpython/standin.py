@@ -5,14 +5,15 @@
         client = board.client(80)  # somebody who connects to the board's port 80
 
 Within the block `import wifi`, `import socketpool` and so on give the board's modules, and `webhal` is loaded afresh
-on top of them. Beneath its sockets is `wire`, any network of webhal: this machine's own, or a FakeNetwork with its
-virtual clock. Runs under CPython and MicroPython. `row …` names a row of the table in ports/circuitpython/README.md, for
-which the code below it stands. Not here: TLS, which is in standin_tls.py.
+on top of them. Beneath its sockets is `wire`: this machine's own (wire.py), or a FakeNetwork with its virtual clock.
+Runs under CPython and MicroPython. `row …` names a row of the table in ports/circuitpython/README.md, for which the
+code below it stands. Not here: TLS, which is in standin_tls.py.
 """
 
 import errno as real_errno
 import sys
-import time as real_time
+
+from wire import Wire
 
 FLAVOURS = ("espressif", "raspberrypi")
 
@@ -71,20 +72,11 @@ def failure(name):
     return OSError(ERRNO[name], name)
 
 
-def local_wire():
-    """This machine's sockets, for whichever interpreter this is."""
-    if sys.implementation.name == "micropython":
-        from webhal_micropython.network import Network
-    else:
-        from webhal_cpython.network import PollNetwork as Network
-    return Network()
-
-
 class Board:
     """A board that runs a program.
 
-    `version` is CircuitPython's. Without `poll` the firmware has no `select`. `settings` are the lines of settings.toml;
-    if they name a network in reach the firmware has joined it. `networks` maps those in reach to their passwords.
+    `version` is CircuitPython's. Without `poll` the firmware has no `select`. `settings` are lines of settings.toml; if
+    they name a network in reach the firmware has joined it. `networks` maps those in reach to their passwords.
     For a test to look at and to change: `sockets` (the open ones), `workflow` (how many sockets the web workflow has),
     `services` (what mDNS tells of), `calls` (how often a socket's method was called), `interrupted` (by Ctrl-C).
     """
@@ -93,7 +85,7 @@ class Board:
         assert flavour in FLAVOURS, flavour
         self.espressif = flavour == "espressif"
         self.version = version
-        self.wire = wire or local_wire()
+        self.wire = wire or Wire()
         self.settings = {"CIRCUITPY_WIFI_SSID": "home", "CIRCUITPY_WIFI_PASSWORD": "correct horse"}
         self.settings.update(settings or {})
         self.networks = {"home": "correct horse"}
@@ -102,6 +94,7 @@ class Board:
         self.lingering = []  # ports with connections that are not quite closed
         self.ports = {}  # the board's port: the wire's
         self.services = {}
+        self.mdns_servers = 0
         self.calls = {}
         self.interrupted = False
         self.scratch = bytearray(1024)
@@ -173,6 +166,7 @@ class Board:
             if socket._state == "connected":
                 self.lingering.append(socket._port)
             socket.close()
+        self.mdns_servers = 0
         self.collect()
 
     def collect(self):
@@ -199,7 +193,7 @@ class Board:
         if hasattr(self.wire, "advance"):
             self.wire.advance(ms)
         else:
-            real_time.sleep(ms / 1000)
+            self.wire.rest(ms)
 
     # -- the firmware's modules -----------------------------------------------------------------------
 
@@ -216,6 +210,9 @@ class Board:
     def _mdns_server(self, radio):
         if radio is not self.radio:
             raise ValueError("mDNS only works with built-in WiFi")
+        if self.mdns_servers:  # row mdns
+            raise RuntimeError("mDNS already initialized")
+        self.mdns_servers += 1
         return MdnsServer(self)
 
     # -- for the sockets --------------------------------------------------------------------------------
@@ -508,7 +505,7 @@ class Socket:
                 return board.wire.send(self._wire, memoryview(data)[:_WINDOW], 0)
             except OSError:
                 self._dead = True
-                raise failure("ECONNRESET")
+                raise failure("ECONNRESET") from None
 
         if board.espressif:  # row send-full
             n = attempt()
@@ -630,6 +627,7 @@ class Poll:
     def poll(self, timeout=-1):
         board = self._board
         start = board.ticks_ms()
+        before = None
         while True:
             ready = []
             for socket, events in self._watched:
@@ -638,9 +636,13 @@ class Poll:
                 found |= 4 if events & 4 and socket._writable() else 0
                 if found:
                     ready.append((socket, found))
-            left = timeout - (board.ticks_ms() - start) % _TICKS
+            now = board.ticks_ms()
+            left = timeout - (now - start) % _TICKS
             if ready or left <= 0:
                 return ready
+            if now == before:  # the wire reports what the firmware does not
+                board.rest(1)
+            before = now
             self._wait(min(left, 20))
 
     def _wait(self, ms):

@@ -58,8 +58,9 @@ def leave(radio: "Any") -> None:
             pass
 
 
-def announce(radio: "Any", link: "Link", port: int, server: "Any") -> "Any":
-    """Let mDNS tell of the server; the mdns.Server, which lives as long as it is kept, or None."""
+def announce(radio: "Any", link: "Link", address: "str | None", port: int, server: "Any") -> "Any":
+    """Print where the server is, and let mDNS tell it; the mdns.Server, which lives as long as it is kept, or None."""
+    name = ""
     try:
         if server is None:
             import mdns
@@ -69,8 +70,10 @@ def announce(radio: "Any", link: "Link", port: int, server: "Any") -> "Any":
             if hostname:
                 server.hostname = hostname
         server.advertise_service(service_type="_http", protocol="_tcp", port=port)
+        name = ", and %s.local" % server.hostname
     except Exception:  # a server without a name serves too, whatever the reason
         pass
+    print("webhal: the board is at %s%s" % (address, name))
     return server
 
 

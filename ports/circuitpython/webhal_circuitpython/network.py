@@ -128,7 +128,7 @@ class Network:
             listener.listen(backlog)
         except (OSError, ValueError) as error:  # row bind-taken
             listener.close()
-            if getattr(error, "errno", errno.EADDRINUSE) != errno.EADDRINUSE:
+            if isinstance(error, OSError) and error.errno != errno.EADDRINUSE:
                 raise
             if not port:
                 return self.listen(port, host, backlog)
@@ -142,7 +142,7 @@ class Network:
         if port:
             from webhal_circuitpython.link import announce
 
-            self._mdns = announce(self._radio, self._link, port, self._mdns)
+            self._mdns = announce(self._radio, self._link, self.address(), port, self._mdns)
         return listener
 
     def _socket(self) -> "Any":
