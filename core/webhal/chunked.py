@@ -17,7 +17,7 @@ class Chunked:
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.left = 0  # bytes of the current chunk not yet read
-        self.closing = False  # the CRLF after a chunk's data is due
+        self.closing = False  # the CRLF after a chunk's data is due: a line of no bytes
         self.trailers = False  # the last chunk was seen
 
     def read(self, connection: Connection, most: int) -> "bytes | None":
@@ -27,8 +27,6 @@ class Chunked:
             if line is None:
                 return None
             if self.closing:
-                if line:
-                    raise HTTPError(400, "malformed chunk")
                 self.closing = False
             elif not self.trailers:
                 self.left = _size(line)

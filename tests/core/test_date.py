@@ -1,6 +1,6 @@
 """Dates as HTTP writes them."""
 
-from webhal.date import http_date
+from webhal.date import http_date, stamp
 
 _DAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -39,3 +39,18 @@ def test_every_minute_of_a_day():
     for minute in range(24 * 60):
         assert http_date(60 * minute)[17:] == "%02d:%02d:00 GMT" % divmod(minute, 60)
         assert http_date(60 * minute + 59)[17:] == "%02d:%02d:59 GMT" % divmod(minute, 60)
+
+
+def test_stamp():
+    class Server:  # as much of one as has a part in it
+        def __init__(self, seconds):
+            self.network = self
+            self.unix_time = lambda: seconds
+
+    server = Server(784111777)
+    stamp(server)
+    assert server.fields == "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
+    assert server.start == b"HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
+    server = Server(None)
+    stamp(server)
+    assert server.fields == "" and server.start == b"HTTP/1.1 200 OK\r\n"
