@@ -1,7 +1,9 @@
-"""A server's life around serving: its limits, starting, stopping, a lost link; loaded when that happens.
+"""A server's life around serving: its limits, stopping, a lost link; loaded when that happens. Starting is in start.py.
 
 The functions named in METHODS are methods of Server, which finds them here.
 """
+
+from webhal.start import open  # noqa: F401
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,7 +15,7 @@ _RETRY_MS = 1000  # first pause before a lost link is tried again; it doubles up
 _RETRY_MOST_MS = 32000
 
 
-METHODS = ("open", "serve", "stop", "close", "listen", "unlisten", "judge_limits")
+METHODS = ("open", "serve", "stop", "close", "unlisten", "judge_limits")
 
 
 def bound(server: "Server", name: str) -> "Callable[..., None]":
@@ -35,26 +37,6 @@ def judge_limits(server: "Server", limits: "dict[str, object]") -> None:
             raise TypeError("limits are connections, head, body, deadlines and buffer, not " + repr(name))
         elif not isinstance(value, int) or value < (name != "body"):
             raise ValueError("%s is a positive int, not %r" % (name, value))
-
-
-def open(server: "Server", port: int = 80, host: str = "", timeout_ms: int = 30000) -> None:
-    """Bring the link up and listen. Raises OSError when either cannot be done."""
-    server.network.up(timeout_ms)
-    server.place = (port, host)
-    listen(server)
-    port = server.network.local_port(server.listener)
-    server.place = (port, host)
-    server.tick()
-    if "listen" in server.app.events:
-        from webhal.events import emit
-
-        emit(server.app, "listen", server.network.address(), port)
-
-
-def listen(server: "Server") -> None:
-    """Make the listener. Raises OSError."""
-    server.listener = server.network.listen(server.place[0], server.place[1], server.connections)
-    server.network.watch(server.listener, True, False)
 
 
 def unlisten(server: "Server") -> None:
@@ -97,7 +79,9 @@ def relink(server: "Server") -> None:
     elif not server.stopping:
         try:
             if network.status() == "up":
-                listen(server)
+                port, host = server.place
+                server.listener = network.listen(port, host, server.connections)
+                network.watch(server.listener, True, False)
                 _tell(server, "up")
                 return
             if network.ticks_diff(server.now, server.tried) < server.retry:

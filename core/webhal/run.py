@@ -1,8 +1,10 @@
-"""App.run: picks the platform's port and serves; nothing else."""
+"""App.run: picks the platform's port, starts a server and serves; nothing else.
+
+To start takes more memory than to serve, so it is done in the order that needs least at once, and what was
+loaded for it makes room.
+"""
 
 import sys
-
-from webhal.server import Server
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,11 +17,25 @@ def run(app: "App", port: int, host: str, network: "Network | None", limits: "di
     if network is None:
         port_of = "webhal_" + sys.implementation.name + ".network"
         network = __import__(port_of, None, None, ("Network",)).Network()
-    server = Server(app, network, **limits)
+    from webhal.start import adopt, connect
+
+    listener = connect(network, port, host, limits)
+    from webhal.server import Server
+
+    try:
+        server = Server(app, network, **limits)
+    except BaseException:
+        network.close(listener)
+        raise
     try:
         try:
-            server.open(port, host)
-            server.serve()
+            adopt(server, listener, host)
+            connect = adopt = None  # type: ignore[assignment]
+            if hasattr(Server, "__getattr__"):  # a board
+                for name in ("webhal.start", "webhal.registering"):
+                    sys.modules.pop(name, None)
+            while not server.stopping or server.listener or server.slots:  # server.serve(), without its module
+                server.step(server.tick_ms)
         except KeyboardInterrupt:
             server.stop()
             server.serve()

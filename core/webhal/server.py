@@ -80,9 +80,6 @@ class Server:
         self.app = app
         self.network = network
         self.receive = network.recv_into
-        start, rest, idle, write = self.deadlines
-        # In seconds too: how long a refused client may take to read its answer.
-        self.until = {"start": start, "rest": rest, "idle": idle, "write": write, "linger": 2}
         self.view = memoryview(bytearray(self.buffer))
         self.slots: "dict[object, Slot]" = {}
         self.again: "list[Slot]" = []  # go on with these in the next step, without waiting
@@ -99,8 +96,6 @@ class Server:
         def stop(self) -> None: ...
 
         def close(self) -> None: ...
-
-        def listen(self) -> None: ...
 
         def unlisten(self) -> None: ...
 
@@ -291,10 +286,11 @@ class Server:
     def tick(self) -> None:
         """End connections that are past their deadline; see to the link and the Date."""
         self.ticked = self.now
+        limits = tuple(self.deadlines) + (2,)  # a refused client may take so long to read its answer
         network = self.network
         for slot in list(self.slots.values()):
             phase = slot.phase
-            if phase != "handler" and network.ticks_diff(self.now, slot.since) > 1000 * self.until[phase]:
+            if phase != "handler" and network.ticks_diff(self.now, slot.since) > 1000 * limits["sriwl".find(phase[0])]:
                 if phase == "rest":
                     from webhal.trouble import overdue
 

@@ -42,7 +42,7 @@ def overdue(server: "Server", slot: "Slot") -> None:
     """A request is not whole by its deadline; a streamed body has a millisecond more for each byte."""
     if slot.rest and type(slot.rest) is not Request:
         age = server.network.ticks_diff(server.now, slot.since)
-        if age <= 1000 * server.until["rest"] + slot.rest.grace:
+        if age <= 1000 * server.deadlines[1] + slot.rest.grace:
             return
     server.failed(slot, HTTPError(408))
 
