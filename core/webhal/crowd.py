@@ -15,7 +15,12 @@ _ACCEPTS = 8  # in one step
 
 
 def begin(server: "Server") -> None:
-    """Slots or sockets have run out: until nobody waits any more, accepting is tried in each step."""
+    """Slots or sockets have run out: until nobody waits any more, accepting is tried in each step.
+
+    Raises OSError when that is so already, for then a listener that is not watched is ready: it failed.
+    """
+    if server.full:
+        raise OSError("the listener failed")
     server.full = True
     server.network.watch(server.listener, False, False)
     accept(server, True)

@@ -69,20 +69,23 @@ def close(server: "Server") -> None:
 
 
 def relink(server: "Server") -> None:
-    """The link is lost: close everything, and try again, each time after a longer pause."""
+    """There is no listener, or no link: without a link close all, and try again, each time after a longer pause."""
     network = server.network
-    if server.listener:
+    up = network.status() == "up"
+    if not up and not server.retry:
         close(server)
         server.retry = _RETRY_MS
         server.tried = server.now
         _tell(server, "down")
     elif not server.stopping:
         try:
-            if network.status() == "up":
+            if up:
                 port, host = server.place
                 server.listener = network.listen(port, host, server.connections)
                 network.watch(server.listener, True, False)
-                _tell(server, "up")
+                if server.retry:
+                    _tell(server, "up")
+                server.retry = 0
                 return
             if network.ticks_diff(server.now, server.tried) < server.retry:
                 return
