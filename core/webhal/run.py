@@ -19,17 +19,17 @@ def run(app: "App", port: int, host: str, network: "Network | None", limits: "di
         network = __import__(port_of, None, None, ("Network",)).Network()
     from webhal.start import adopt, connect
 
-    listener = connect(network, port, host, limits)
+    listener, view = connect(network, port, host, limits)
     from webhal.server import Server
 
     try:
-        server = Server(app, network, **limits)
+        server = Server(app, network, view, **limits)
     except BaseException:
         network.close(listener)
         raise
     try:
         try:
-            adopt(server, listener, host)
+            adopt(server, listener, port, host)
             connect = adopt = None  # type: ignore[assignment]
             if hasattr(Server, "__getattr__"):  # a board
                 for name in ("webhal.start", "webhal.registering"):

@@ -70,7 +70,7 @@ class Server:
     stopping = False
     retry = 0  # ms between two tries of a lost link
 
-    def __init__(self, app: "App", network: "Network", **limits: object) -> None:
+    def __init__(self, app: "App", network: "Network", view: "memoryview | None" = None, **limits: object) -> None:
         """`limits`: connections, head, body, deadlines, buffer. Raises TypeError or ValueError for a wrong one."""
         for source in (getattr(network, "limits", {}), limits):
             for name in source:
@@ -80,7 +80,7 @@ class Server:
         self.app = app
         self.network = network
         self.receive = network.recv_into
-        self.view = memoryview(bytearray(self.buffer))
+        self.view = view or memoryview(bytearray(self.buffer))
         self.slots: "dict[object, Slot]" = {}
         self.again: "list[Slot]" = []  # go on with these in the next step, without waiting
         self.running: "list[Stream]" = []  # whose handlers wait
