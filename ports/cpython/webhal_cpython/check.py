@@ -9,14 +9,15 @@ from collections.abc import Iterator, Sequence
 
 from webhal_cpython import dialect
 from webhal_cpython.cli import complain
+from webhal_cpython.dialect_rules import TARGETS
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("files", metavar="FILE", nargs="+", help="a Python file that a board shall run")
+    parser.add_argument("files", metavar="FILE", nargs="+", help="a Python file that a board is to run")
     parser.add_argument(
         "--target",
         action="append",
-        choices=dialect.TARGETS,
+        choices=TARGETS,
         help="the board's kind; may be given several times (default: all)",
     )
 
@@ -25,7 +26,7 @@ def main(arguments: argparse.Namespace) -> int:
     lines: list[str] = []
     for path in arguments.files:
         try:
-            lines += complaints(path, arguments.target or dialect.TARGETS)
+            lines += complaints(path, arguments.target or TARGETS)
         except IsADirectoryError:
             return complain(f"{path} is a directory; name the files in it", 2)
         except OSError as error:
@@ -43,13 +44,13 @@ def complaints(path: str, targets: Sequence[str]) -> Iterator[str]:
         for finding in dialect.check(source, targets, _beside(path)):
             yield f"{path}:{finding}"
     except SyntaxError as error:
-        yield f"{path}:{error.lineno or 1}:{error.offset or 1}: {error.msg}; no Python runs this"
+        yield f"{path}:{error.lineno or 1}:{error.offset or 1}: not Python: {error.msg}"
     except ValueError as error:
-        yield f"{path}:1:1: {error}; no Python runs this"
+        yield f"{path}:1:1: not Python: {error}"
 
 
 def _beside(path: str) -> set[str]:
     """The modules in an application's folder, which are sent to the board with it; in a package there are none."""
     folder = os.path.dirname(path) or "."
     names = os.listdir(folder)
-    return set() if "__init__.py" in names else {name.partition(".")[0] for name in names}
+    return set() if "__init__.py" in names else {name.removesuffix(".mpy").removesuffix(".py") for name in names}

@@ -18,7 +18,7 @@ import sys
 import token
 import tokenize
 from collections.abc import Collection, Iterable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from webhal_cpython import dialect_rules as rules
 from webhal_cpython.dialect_rules import TARGETS, Rule
@@ -284,7 +284,7 @@ class _Checker(ast.NodeVisitor):
         self.names = names
         self.text = text
         self.beside = beside
-        self.tries = tries
+        self.missing = "ImportError" if tries else ""  # what an import raises that a handler may expect
         self.modules = rules.MODULES[target]
         self.found: dict[tuple[int, int, str], str] = {}  # what to write instead, by line, column and what
         self.anchor: ast.AST | None = None  # the f-string that is visited: positions in it are not to be trusted
@@ -298,10 +298,13 @@ class _Checker(ast.NodeVisitor):
 
     def report(self, node: ast.AST, rule: Rule, raises: str = "") -> None:
         """Note that `rule` is broken at `node`, unless the exception that it `raises` is caught."""
-        if raises not in self.caught:
-            place = self.anchor or node
-            line = place.lineno  # type: ignore[attr-defined]
-            self._note(line, self.text.column(line, place.col_offset), rule)  # type: ignore[attr-defined]
+        if raises in self.caught:
+            return
+        place: Any = self.anchor or node
+        line, offset = place.lineno, place.col_offset
+        if isinstance(node, ast.Attribute) and place is node and node.end_lineno and node.end_col_offset:
+            line, offset = node.end_lineno, node.end_col_offset - len(node.attr.encode())  # of its name
+        self._note(line, self.text.column(line, offset), rule)
 
     def _note(self, line: int, column: int, rule: Rule) -> None:
         if self.target in rule.on:
@@ -538,7 +541,7 @@ class _Checker(ast.NodeVisitor):
     def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
         if node.level == 0 and node.module and self._import(node, node.module):
             for alias in node.names:
-                self._member(node, node.module, alias.name, "ImportError")
+                self._member(node, node.module, alias.name, self.missing)
 
     def _import(self, node: ast.AST, module: str) -> bool:
         """Report a module that the target does not have; returns whether it has it."""
@@ -549,8 +552,7 @@ class _Checker(ast.NodeVisitor):
         instead = rules.MODULE_HINTS.get(module) or rules.MODULE_HINTS.get(top, "send a module of that name along")
         if foreign:
             instead = "test sys.implementation.name before"
-        if self.tries or "ImportError" not in self.caught:
-            self.report(node, Rule(f"import {module}", instead), "ImportError")
+        self.report(node, Rule(f"import {module}", instead), self.missing)
         return False
 
     def _member(self, node: ast.AST, module: str, name: str, raises: str) -> None:
@@ -688,7 +690,7 @@ class _Checker(ast.NodeVisitor):
         elif method == ".rsplit":
             wrong = "rsplit" if count == 2 and _is_none(node.args[0]) else ""
         if wrong:
-            self.report(node, rules.CALLS[wrong])
+            self.report(node.func, rules.CALLS[wrong])
 
     def _codecs(self, node: ast.Call, name: str, method: str) -> None:
         arguments: list[ast.expr] = []
@@ -715,7 +717,7 @@ class _Checker(ast.NodeVisitor):
                 self.syntax(node.func, "builtin method")
         if isinstance(owner, ast.Attribute) and owner.attr == "__dict__":
             if method in (".update", ".pop", ".setdefault", ".clear", ".popitem"):
-                self.syntax(node, "instance dict")
+                self.syntax(node.func, "instance dict")
         if method == ".join" and self.kind(owner) == "bytes" and node.args:
             items = node.args[0].elts if isinstance(node.args[0], (ast.List, ast.Tuple)) else []
             for item in items:
@@ -731,7 +733,11 @@ class _Checker(ast.NodeVisitor):
             self.syntax(first, key)
 
     def _format(self, node: ast.Call, template: str) -> None:
-        for _, field, _, conversion in string.Formatter().parse(template):
+        try:
+            fields = [*string.Formatter().parse(template)]
+        except ValueError:  # no template: CPython refuses it too
+            return
+        for _, field, _, conversion in fields:
             if field and ("." in field or "[" in field):
                 self.syntax(node, "format field")
             if conversion == "a":

@@ -464,13 +464,14 @@ FOREIGN = {
 }
 
 # What to write in the place of a module, or of a module's name.
+_CHECKING = ", import it where TYPE_CHECKING is true, which a board takes from TYPE_CHECKING = False"
 _TICKS = "use time.ticks_ms() and time.ticks_diff()"
 MODULE_HINTS = {
     "__future__": "quote the annotations",
     "_thread": "use async handlers",
     "abc": "leave it out",
     "base64": "use binascii.b2a_base64() and a2b_base64()",
-    "collections.abc": "import it under `if TYPE_CHECKING:`, after `TYPE_CHECKING = False`",
+    "collections.abc": "quote the annotations" + _CHECKING,
     "contextlib": "write a class with __enter__ and __exit__",
     "copy": "use list() or dict()",
     "dataclasses": "write __init__",
@@ -491,7 +492,7 @@ MODULE_HINTS = {
     "string": "write the characters",
     "threading": "use async handlers",
     "traceback": "use sys.print_exception()",
-    "typing": "quote the annotations, import it under `if TYPE_CHECKING:`, after `TYPE_CHECKING = False`",
+    "typing": "quote the annotations" + _CHECKING,
     "urllib.parse": "use request.args and request.form",
     "uuid": "use binascii.hexlify(os.urandom(16))",
     # names
