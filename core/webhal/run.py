@@ -4,6 +4,7 @@ To start takes more memory than to serve, so it is done in the order that needs 
 loaded for it makes room.
 """
 
+import gc
 import sys
 
 TYPE_CHECKING = False
@@ -14,12 +15,16 @@ if TYPE_CHECKING:
 
 def run(app: "App", port: int, host: str, network: "Network | None", limits: "dict[str, object]") -> None:
     """What App.run promises."""
-    if network is None:
-        port_of = "webhal_" + sys.implementation.name + ".network"
-        network = __import__(port_of, None, None, ("Network",)).Network()
-    from webhal.start import adopt, connect
+    from webhal.start import connect
 
-    listener, view = connect(network, port, host, limits)
+    network, listener, view = connect(network, port, host, limits)
+    connect = None  # type: ignore[assignment]
+    if hasattr(type(app), "__getattr__"):  # a board
+        for name in ("webhal.start", "webhal.registering"):
+            sys.modules.pop(name, None)
+    import webhal.http
+
+    gc.collect()
     from webhal.server import Server
 
     try:
@@ -29,11 +34,7 @@ def run(app: "App", port: int, host: str, network: "Network | None", limits: "di
         raise
     try:
         try:
-            adopt(server, listener, port, host)
-            connect = adopt = None  # type: ignore[assignment]
-            if hasattr(Server, "__getattr__"):  # a board
-                for name in ("webhal.start", "webhal.registering"):
-                    sys.modules.pop(name, None)
+            server.adopt(listener, port, host)
             while not server.stopping or server.listener or server.slots:  # server.serve(), without its module
                 server.step(server.tick_ms)
         except KeyboardInterrupt:

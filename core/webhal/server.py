@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from webhal.stream import Stream
 
 _TEXT = b"%sContent-Type: text/html; charset=utf-8\r\nContent-Length: %d\r\n\r\n%s"
-_BUSY = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
 class Slot(Connection):
@@ -105,6 +104,18 @@ class Server:
         from webhal.life import bound
 
         return bound(self, name)
+
+    def adopt(self, listener: object, port: int, host: str) -> None:
+        """Serve those who connect to `listener`."""
+        port = port or self.network.local_port(listener)
+        self.place = (port, host)
+        self.listener = listener
+        self.network.watch(listener, True, False)
+        self.tick()
+        if "listen" in self.app.events:
+            from webhal.events import emit
+
+            emit(self.app, "listen", self.network.address(), port)
 
     # -- one step ---------------------------------------------------------------------------------------
 
@@ -221,16 +232,11 @@ class Server:
         except (OSError, MemoryError) as second:
             error = second
         if isinstance(error, MemoryError):
-            answered = slot.phase == "write" or slot.phase == "linger" or getattr(slot.rest, "started", False)
-            self.release(slot)
-            if not answered:
-                try:
-                    slot.keep = -1
-                    self.send(slot, _BUSY)
-                    return
-                except (OSError, MemoryError):
-                    pass
-        self.drop(slot)
+            from webhal.busy import busy
+
+            busy(self, slot)
+        else:
+            self.drop(slot)
 
     def drop(self, slot: Slot) -> None:
         """Close a connection; idempotent."""
