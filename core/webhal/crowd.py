@@ -21,8 +21,8 @@ def begin(server: "Server") -> None:
     """
     if server.full:
         raise OSError("the listener failed")
-    server.full = True
     server.network.watch(server.listener, False, False)
+    server.full = True
     accept(server, True)
 
 
@@ -45,8 +45,8 @@ def accept(server: "Server", first: bool = False) -> None:
                 server.drop(victim)
             return
         if not pair:
-            server.full = False
             network.watch(server.listener, True, False)
+            server.full = False
             return
         if victim:
             server.drop(victim)

@@ -73,9 +73,8 @@ class Stream:
         try:
             piece = self.source.send(None)
             if piece is None or isinstance(piece, int):
-                self._wait(server, slot, piece)
-                return
-            if isinstance(piece, str):
+                kind = ""  # no piece: it waits
+            elif isinstance(piece, str):
                 piece = piece.encode()
                 kind = _HTML
             elif isinstance(piece, (bytes, bytearray, memoryview)):
@@ -83,8 +82,8 @@ class Stream:
                 kind = _BYTES
             else:
                 raise TypeError("a piece of a body is str or bytes, not " + type(piece).__name__)
-            start = b"" if self.started else self._start(server, slot, kind)
-            if self.promised is not None:
+            start = self._start(server, slot, kind) if kind and not self.started else b""
+            if kind and self.promised is not None:
                 self.promised -= len(piece)
                 if self.promised < 0:
                     raise ValueError("the body is longer than its Content-Length")
@@ -95,6 +94,9 @@ class Stream:
             raise
         except Exception as error:
             self._fail(server, slot, error)
+            return
+        if not kind:
+            self._wait(server, slot, piece)
             return
         if not self.started:
             self.started = True
