@@ -24,8 +24,8 @@ FOLDERS = {
     "ports/template": TARGETS,
     "examples": TARGETS,
 }
-# Files in them that are for PCs only.
-EXCEPTIONS = {"core/webhal/cpython.py", "core/webhal/fast_head.py"}
+# What in them is for PCs only.
+EXCEPTIONS = ("core/webhal/cpython.py", "core/webhal/fast_head.py", "core/webhal/testing/boards/")
 # Folders whose files must not import what a target lacks, not even in a try.
 LIBRARIES = ("core/", "ports/")
 
@@ -56,7 +56,7 @@ def complaints() -> Iterator[str]:
     for folder, targets in FOLDERS.items():
         for path in sorted((ROOT / folder).rglob("*.py")):
             name = path.relative_to(ROOT).as_posix()
-            if name not in EXCEPTIONS:
+            if not name.startswith(EXCEPTIONS):
                 for finding in dialect.check(path.read_bytes(), targets, tries=not name.startswith(LIBRARIES)):
                     yield f"{name}:{finding}"
 

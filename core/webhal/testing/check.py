@@ -65,7 +65,7 @@ class SocketClient:
     """
 
     def __init__(self, network: object, host: str, port: int) -> None:
-        import socket
+        import socket  # dialect: CircuitPython's ports are tested with a client of their own
 
         self.window = None  # how much to take of what it does not read; only a scripted client listens to that
         self.peer = None
