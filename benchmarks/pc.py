@@ -28,6 +28,7 @@ from typing import NamedTuple
 HERE = Path(__file__).resolve().parent
 HOST = "127.0.0.1"
 START_SECONDS = 15  # for a server to answer for the first time
+DISTURBING = 0.05  # share of the cores' time that other programs may take before the figures are in doubt
 STOP_SECONDS = 5  # for a server to leave after SIGTERM, before SIGKILL
 
 
@@ -93,6 +94,7 @@ BUDGETS = [
 class Figures(NamedTuple):
     cpu: float  # microseconds of the process tree per answered request
     rate: float  # answered requests per second
+    others: float  # share of the two cores' time that other programs took
 
 
 class Result(NamedTuple):
@@ -102,6 +104,7 @@ class Result(NamedTuple):
     rate: float
     least: float
     most: float
+    others: float
 
 
 Results = dict[str, Result | None]  # by name and version of the server; None for one that fails the case
@@ -139,11 +142,12 @@ def version(programs: Path, package: str) -> str:
 
 
 class Server:
-    """A server process that answers on a port of its own."""
+    """A server process that answers on a port and runs on a core of its own."""
 
-    def __init__(self, pid: int, port: int):
+    def __init__(self, pid: int, port: int, core: int):
         self.pid = pid
         self.port = port
+        self.core = core
 
     def check(self, case: Case) -> None:
         """Raise Unable unless the server gives the case's answer."""
@@ -165,15 +169,19 @@ class Server:
         if case.script:
             wrk += ["-s", str(HERE / case.script)]
         wrk.append(f"http://{HOST}:{self.port}{case.path}")
-        before = processor_seconds(self.pid)
+        cores = {self.core, *os.sched_getaffinity(0)}
+        began, all_before = time.monotonic(), busy_seconds(cores)
+        own_before, wrk_before = processor_seconds(self.pid), waited_seconds()
         done = subprocess.run(wrk, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        spent = processor_seconds(self.pid) - before
+        spent = processor_seconds(self.pid) - own_before
+        others = busy_seconds(cores) - all_before - spent - (waited_seconds() - wrk_before)
+        share = max(0.0, others) / len(cores) / (time.monotonic() - began)
         total = re.search(r"(\d+) requests in", done.stdout)
         rate = re.search(r"Requests/sec: +([\d.]+)", done.stdout)
         errors = re.search(r"(Socket errors|Non-2xx).*", done.stdout)
         if errors or not total or not rate or not int(total[1]):
             raise Unable("under load: " + (errors[0] if errors else last_line(done.stdout) or "no answer"))
-        return Figures(spent / int(total[1]) * 1e6, float(rate[1]))
+        return Figures(spent / int(total[1]) * 1e6, float(rate[1]), share)
 
     def resident(self) -> int:
         """Bytes of the server's process in memory."""
@@ -206,7 +214,7 @@ def serving(command: Sequence[str], programs: Path, core: int) -> Iterator[Serve
                 time.sleep(0.05)
             else:
                 raise Unable(f"does not listen within {START_SECONDS} s")
-            yield Server(process.pid, port)
+            yield Server(process.pid, port, core)
         finally:
             for signum in (signal.SIGTERM, signal.SIGKILL):
                 with contextlib.suppress(ProcessLookupError):
@@ -231,6 +239,23 @@ def processor_seconds(pid: int) -> float:
             for children in folder.glob("task/*/children"):
                 pids += map(int, children.read_text().split())
     return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def busy_seconds(cores: set[int]) -> float:
+    """Time that the cores did not idle: proc(5)."""
+    ticks = 0
+    for line in Path("/proc/stat").read_text().splitlines():
+        name, *fields = line.split()
+        if name in {f"cpu{core}" for core in cores}:
+            user, nice, system, _idle, _iowait, irq, softirq, steal = map(int, fields[:8])
+            ticks += user + nice + system + irq + softirq + steal
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def waited_seconds() -> float:
+    """Processor time of this process's children that have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 # -- comparing ---------------------------------------------------------------------------------------
@@ -286,7 +311,8 @@ def measure(servers: dict[str, Server], case: Case, connections: int, options: a
 def sum_up(rounds: Sequence[Figures]) -> Result:
     costs = [figures.cpu for figures in rounds]
     rates = [figures.rate for figures in rounds]
-    return Result(statistics.median(costs), statistics.median(rates), min(costs), max(costs))
+    others = max(figures.others for figures in rounds)
+    return Result(statistics.median(costs), statistics.median(rates), min(costs), max(costs), others)
 
 
 def print_table(title: str, results: Results) -> None:
@@ -299,6 +325,9 @@ def print_table(title: str, results: Results) -> None:
             ratio = f"{own.cpu / result.cpu:.2f}" if own and own is not result else ""
             spread = f"{result.least:.1f}–{result.most:.1f}"
             print(f"{name:26}{result.cpu:>16.1f}{spread:>16}{result.rate:>14,.0f}{ratio:>14}")
+    others = max((result.others for result in results.values() if result), default=0)
+    if others > DISTURBING:
+        print(f"other programs took up to {others:.0%} of the two cores: measure again when they are quiet")
     sys.stdout.flush()
 
 
