@@ -1,4 +1,4 @@
-"""A server's life around serving: its limits, stopping, a lost link; loaded when that happens. Starting is in start.py.
+"""A server's life around serving: stopping, a lost link; loaded when that happens. Starting is in start.py.
 
 The functions named in METHODS are methods of Server, which finds them here.
 """
@@ -15,7 +15,7 @@ _RETRY_MS = 1000  # first pause before a lost link is tried again; it doubles up
 _RETRY_MOST_MS = 32000
 
 
-METHODS = ("open", "serve", "stop", "close", "unlisten", "judge_limits")
+METHODS = ("open", "serve", "stop", "close", "unlisten")
 
 
 def bound(server: "Server", name: str) -> "Callable[..., None]":
@@ -24,19 +24,6 @@ def bound(server: "Server", name: str) -> "Callable[..., None]":
         raise AttributeError("a server has no " + repr(name))
     method = globals()[name]
     return lambda *values, **options: method(server, *values, **options)
-
-
-def judge_limits(server: "Server", limits: "dict[str, object]") -> None:
-    """Raise TypeError for a limit that a server does not have, ValueError for one that cannot be."""
-    for name in limits:
-        value = limits[name]
-        if name == "deadlines":
-            if len(value) != 4 or min(value) <= 0:
-                raise ValueError("deadlines are four positive numbers of seconds, not " + repr(value))
-        elif name not in ("connections", "head", "body", "buffer"):
-            raise TypeError("limits are connections, head, body, deadlines and buffer, not " + repr(name))
-        elif not isinstance(value, int) or value < (name != "body"):
-            raise ValueError("%s is a positive int, not %r" % (name, value))
 
 
 def unlisten(server: "Server") -> None:

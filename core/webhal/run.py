@@ -17,7 +17,7 @@ def run(app: "App", port: int, host: str, network: "Network | None", limits: "di
     """What App.run promises."""
     from webhal.start import connect
 
-    network, listener, view = connect(network, port, host, limits)
+    network, listener, limits, view = connect(network, port, host, limits)
     connect = None  # type: ignore[assignment]
     if hasattr(type(app), "__getattr__"):  # a board
         for name in ("webhal.start", "webhal.registering"):

@@ -52,14 +52,20 @@ class Slot(Connection):
 
 
 class Server:
-    """Serves `app` over `network`, within limits that are given by name, else by the network, else these."""
+    """Serves `app` over `network`, within limits that are given by name, else by the network, else in start.py.
 
-    connections = 4  # slots; more clients wait to be accepted, or take the place of the one that idles longest
-    head = 1024  # most bytes of a request's line and fields
-    body = 2048  # most bytes of a body that is read whole
-    deadlines: "tuple[float, ...]" = (5, 10, 2, 10)  # seconds of the phases "start", "rest", "idle", "write"
-    buffer = 512  # bytes received at once
+    connections   slots; more clients wait to be accepted, or take the place of the one that idles longest
+    head          most bytes of a request's line and fields
+    body          most bytes of a body that is read whole
+    deadlines     seconds of the phases "start", "rest", "idle", "write"
+    buffer        bytes received at once
+    """
 
+    connections: int
+    head: int
+    body: int
+    deadlines: "tuple[float, float, float, float]"
+    buffer: int
     tick_ms = 500  # deadlines are checked so often, so a connection may outlive its own by so much
 
     listener: object = None
@@ -70,16 +76,17 @@ class Server:
     retry = 0  # ms between two tries of a lost link
 
     def __init__(self, app: "App", network: "Network", view: "memoryview | None" = None, **limits: object) -> None:
-        """`limits`: connections, head, body, deadlines, buffer. Raises TypeError or ValueError for a wrong one."""
-        for source in (getattr(network, "limits", {}), limits):
-            for name in source:
-                setattr(self, name, source[name])
-        if limits:
-            self.judge_limits(limits)
+        """Raises TypeError or ValueError for wrong limits. With a `view`, start.connect has completed them."""
+        if view is None:
+            from webhal.start import complete
+
+            limits, view = complete(network, limits)
+        for name in limits:
+            setattr(self, name, limits[name])
         self.app = app
         self.network = network
         self.receive = network.recv_into
-        self.view = view or memoryview(bytearray(self.buffer))
+        self.view = view
         self.slots: "dict[object, Slot]" = {}
         self.again: "list[Slot]" = []  # go on with these in the next step, without waiting
         self.running: "list[Stream]" = []  # whose handlers wait
@@ -97,8 +104,6 @@ class Server:
         def close(self) -> None: ...
 
         def unlisten(self) -> None: ...
-
-        def judge_limits(self, limits: "dict[str, object]") -> None: ...
 
     def __getattr__(self, name: str) -> "Callable[..., None]":
         from webhal.life import bound

@@ -10,23 +10,46 @@ if TYPE_CHECKING:
 
 def connect(
     network: "Network | None", port: int, host: str, limits: "dict[str, object]", timeout_ms: int = 30000
-) -> "tuple[Network, object, memoryview]":
-    """Bring the link up; return network, listener and receive buffer, while the heap is in one piece.
+) -> "tuple[Network, object, dict[str, object], memoryview]":
+    """Bring the link up; return network, listener, all limits and receive buffer, while the heap is in one piece.
 
     Raises OSError when the link cannot come up, or the port cannot be listened on.
     """
     if network is None:
         port_of = "webhal_" + sys.implementation.name + ".network"
         network = __import__(port_of, None, None, ("Network",)).Network()
+    limits, view = complete(network, limits)
     if network.status() != "up":
         network.up(timeout_ms)
-    all_limits = dict(getattr(network, "limits", {}))
-    all_limits.update(limits)
-    listener = network.listen(port, host, all_limits.get("connections", 4))
-    return network, listener, memoryview(bytearray(all_limits.get("buffer", 512)))
+    return network, network.listen(port, host, limits["connections"]), limits, view
+
+
+def complete(network: "Network", limits: "dict[str, object]") -> "tuple[dict[str, object], memoryview]":
+    """All limits of a server, and its receive buffer. Raises TypeError or ValueError for limits that are wrong."""
+    _judge(limits)
+    # What suits an ESP8266.
+    whole = {"connections": 4, "head": 1024, "body": 2048, "deadlines": (5, 10, 2, 10), "buffer": 512}
+    whole.update(getattr(network, "limits", {}))
+    whole.update(limits)
+    return whole, memoryview(bytearray(whole["buffer"]))
+
+
+def _judge(limits: "dict[str, object]") -> None:
+    """Raise TypeError for a limit that a server does not have, ValueError for one that cannot be."""
+    for name in limits:
+        value = limits[name]
+        if name == "deadlines":
+            if len(value) != 4 or min(value) <= 0:
+                raise ValueError("deadlines are four positive numbers of seconds, not " + repr(value))
+        elif name not in ("connections", "head", "body", "buffer"):
+            raise TypeError("limits are connections, head, body, deadlines and buffer, not " + repr(name))
+        elif not isinstance(value, int) or value < (name != "body"):
+            raise ValueError("%s is a positive int, not %r" % (name, value))
 
 
 def open(server: "Server", port: int = 80, host: str = "", timeout_ms: int = 30000) -> None:
     """Bring the link up and listen. Raises OSError when either cannot be done."""
-    limits = {"connections": server.connections, "buffer": 1}
-    server.adopt(connect(server.network, port, host, limits, timeout_ms)[1], port, host)
+    network = server.network
+    if network.status() != "up":
+        network.up(timeout_ms)
+    server.adopt(network.listen(port, host, server.connections), port, host)
