@@ -24,6 +24,8 @@ class Process:
     """A running program, and the lines of its standard output."""
 
     def __init__(self, arguments, **options):
+        # Output is tested as a user's pipe gets it.
+        environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
         self.popen = subprocess.Popen(
             arguments,
             stdin=subprocess.DEVNULL,
@@ -31,6 +33,7 @@ class Process:
             stderr=subprocess.PIPE,
             text=True,
             encoding="utf-8",
+            env=environment,
             **options,
         )
         self.errors = ""

@@ -158,6 +158,16 @@ def test_each_request_is_one_line(start, write):
     ]
 
 
+@posix
+def test_each_request_is_one_line_when_the_file_serves_again(start, write):
+    process = start.webhal("run", write(HELLO + RUN + RUN))
+    serving(process)
+    process.popen.send_signal(signal.SIGTERM)
+    assert get(serving(process)[1]) == (200, "hello")
+    assert process.stop(signal.SIGTERM) == (0, "")
+    assert len(process.rest()) == 1
+
+
 @pytest.mark.parametrize(
     ("sent", "line"),
     [
@@ -407,7 +417,8 @@ def test_port_below_1024_without_rights_as_linux_refuses_it(start, write):
 def test_help_names_each_command(start):
     process = start.webhal("--help")
     assert process.end() == (0, "")
-    assert "  run  " in "".join(process.rest())
+    summaries = "".join(process.rest())
+    assert all(f"  {name}  " in summaries for name in ("run", "check"))
     process = start.webhal("run", "--help")
     assert process.end() == (0, "")
     assert "--no-access-log" in "".join(process.rest())
