@@ -26,25 +26,35 @@ if TYPE_CHECKING:
 def join(port: "Network", board: "Any", timeout_ms: int) -> None:
     """What Network.up promises; `board` is the board's module `network`."""
     settings = read_settings("settings.toml", port.settings)
+    station = access_point = None
     try:
         if "hostname" in settings:
             board.hostname(settings["hostname"])
         if "country" in settings:
             board.country(settings["country"])
         if "ap_ssid" in settings:
-            port.access_point = offer(board, settings)
-        if "nic" in settings or "ssid" in settings or not port.access_point:
-            begin(port, board, settings)
+            access_point = offer(board, settings)
+        if "nic" in settings or "ssid" in settings or not access_point:
+            station = begin(port, board, settings)
     except (AttributeError, RuntimeError, TypeError, ValueError) as error:  # so drivers word what they refuse
         raise OSError("the board's network driver refuses: %r" % error)
-    if not timeout_ms:
-        return
-    if port.station:
-        try:
-            wait_for(port, board, settings, timeout_ms)
-        except OSError as error:
-            if not port.access_point:
-                raise
-            print("webhal:", error)  # who can reach the access point can help
-    name = mdns_name(board, sys.platform)
-    print("webhal: the board is at", port.address(), "and " + name if name else "")
+    port.nic = station
+    if access_point:
+        from webhal_micropython.offer import Offer
+
+        port.nic = Offer(port, access_point, station)
+    if timeout_ms:
+        if station:
+            try:
+                wait_for(port, station, board, settings, timeout_ms)
+            except OSError as error:
+                if not access_point:
+                    raise
+                print("webhal:", error)  # who can reach the access point can help
+        name = mdns_name(board, sys.platform)
+        print("webhal: the board is at", port.address(), "and " + name if name else "")
+
+
+def rejoin(port: "Network", board: "Any") -> None:
+    """Begin to join once more, and leave alone what is offered."""
+    begin(port, board, read_settings("settings.toml", port.settings))

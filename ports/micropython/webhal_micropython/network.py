@@ -1,8 +1,8 @@
 """The network interface over MicroPython's sockets: ESP8266, ESP32, RP2 and the unix port. The hot path only.
 
-What each method promises stands in `webhal.net`, what the platforms do differently in this port's README. What is called
-once or seldom is in once.py and what that loads, to be forgotten afterwards: their heap is worth more to those who are
-served.
+What each method promises stands in `webhal.net`, what the platforms do differently in this port's README. What is
+called once or seldom is in once.py and what that loads, to be forgotten afterwards: their heap is worth more to those
+who are served.
 """
 
 import errno
@@ -17,25 +17,23 @@ if TYPE_CHECKING:
     from typing import Any
 
 _PIECE = 1460  # bytes given to lwIP at once, one segment: where memory for more is short, it blocks for seconds
-_REJOIN_MS = 60_000  # between two tries to join a network while the board offers one of its own
 
 
 class Network:
     """Sockets and listeners are non-blocking socket objects.
 
-    The settings are those that link.py lists, by name. `station` and `access_point` are the interfaces once `up` was
-    called: objects of the module `network`, or None.
+    The settings are those that link.py lists, by name. `nic` is what carries the sockets, once `up` was called: a
+    network.WLAN or LAN, or an Offer, which has both WLANs as `station` and `access_point`.
     """
 
     if sys.platform not in ("esp8266", "linux"):  # the unix port passes for the smallest board
-        limits = {"connections": 6, "head": 4096, "body": 16384, "deadlines": (5, 10, 2, 10), "buffer": 1024}
+        from webhal_micropython.limits import limits
 
     ticks_ms = time.ticks_ms  # type: ignore[attr-defined]
     ticks_diff = time.ticks_diff  # type: ignore[attr-defined]
     recv_into = staticmethod(bsd.socket.readinto)  # type: ignore[attr-defined] # None where nothing is there
-    station: "Any" = None
-    access_point: "Any" = None
-    tried = 0  # ticks_ms when joining was begun
+    nic: "Any" = None
+    tried: int  # ticks_ms when joining was begun last
 
     def __init__(self, **settings: "Any") -> None:
         self.settings = settings
@@ -44,22 +42,15 @@ class Network:
         self.ports: "dict[Any, int]" = {}  # of the open listeners: nothing tells the port of a socket
 
     def __getattr__(self, name: str) -> "Any":
-        if name not in ("up", "rejoin", "down", "address", "listen", "local_port"):
-            raise AttributeError(name)
-        from webhal_micropython.once import bound
+        if name in ("up", "down", "address", "listen", "local_port"):
+            from webhal_micropython.once import bound
 
-        return bound(self, name)
+            return bound(self, name)
+        raise AttributeError(name)
 
     def status(self) -> str:
-        station = self.station
-        joined = station and station.isconnected()
-        if self.access_point and self.access_point.active():
-            if station and not joined and self.ticks_diff(self.ticks_ms(), self.tried) > _REJOIN_MS:
-                self.rejoin()
-            return "up"
-        if joined:
-            return "up"
-        return "connecting" if station else "down"
+        nic = self.nic
+        return "down" if nic is None else "up" if nic.isconnected() else "connecting"
 
     # -- sockets ------------------------------------------------------------------------------------
 
@@ -67,12 +58,9 @@ class Network:
         try:
             socket, peer = listener.accept()
         except OSError as error:
-            if error.errno in (errno.EAGAIN, errno.ETIMEDOUT, errno.ECONNABORTED):
+            if error.errno in (errno.EAGAIN, errno.ECONNABORTED):
                 return None
             raise
-        except MemoryError:
-            gc.collect()
-            raise OSError(errno.ENOMEM)
         socket.setblocking(False)
         if hasattr(bsd, "TCP_NODELAY"):
             socket.setsockopt(bsd.IPPROTO_TCP, bsd.TCP_NODELAY, 1)

@@ -1,6 +1,6 @@
 """What a network does once or seldom: the methods of Network that are not worth a place in the heap meanwhile.
 
-`bound` makes one of them, which loads nothing before it is called and forgets what it has loaded.
+Called, they forget what was loaded for them, this module included.
 """
 
 import errno
@@ -17,21 +17,21 @@ if TYPE_CHECKING:
     from webhal_micropython.network import Network
 
 _FIRST_PORT = 49152  # of those that are free for anyone (RFC 6335, 6), up to 65535
-_FORGET = ("once", "link", "settings", "wifi")
+_LOADED = ("once", "link", "settings", "wifi")
 
 
-def bound(network: "Network", name: str) -> "Callable[..., Any]":
-    """The method `name` of the network; the functions below are these methods."""
+def bound(port: "Network", name: str) -> "Callable[..., Any]":
+    """The method `name` of the network."""
     method = globals()[name]
 
     def call(*arguments: "Any") -> "Any":
         try:
-            return method(network, *arguments)
+            return method(port, *arguments)
         except MemoryError:
             raise OSError(errno.ENOMEM)
         finally:
             package = sys.modules["webhal_micropython"]
-            for module in _FORGET:
+            for module in _LOADED:
                 sys.modules.pop("webhal_micropython." + module, None)
                 if hasattr(package, module):
                     delattr(package, module)
@@ -40,42 +40,42 @@ def bound(network: "Network", name: str) -> "Callable[..., Any]":
     return call
 
 
-def up(network: "Network", timeout_ms: int) -> None:
-    if network.status() != "up":
-        rejoin(network, timeout_ms)
-
-
-def rejoin(network: "Network", timeout_ms: int = 0) -> None:
-    """Join, or begin to, whatever is up already."""
+def up(port: "Network", timeout_ms: int) -> None:
+    if port.status() == "up":
+        return
     try:
-        import network as board  # type: ignore[import-not-found]
+        import network as board
     except ImportError:  # the unix port: the system looks after it
         from webhal_micropython.unix import System
 
-        network.access_point = System()
+        port.nic = System()
         return
     from webhal_micropython.link import join
 
-    join(network, board, timeout_ms)
+    join(port, board, timeout_ms)
 
 
-def down(network: "Network") -> None:
-    for nic in (network.station, network.access_point):
-        try:
-            if nic:
-                nic.active(False)
-        except OSError:
-            pass
-    network.station = network.access_point = None
+def rejoin(port: "Network") -> None:
+    """Begin to join the station's network once more."""
+    import network as board
+
+    from webhal_micropython.link import rejoin
+
+    rejoin(port, board)
 
 
-def address(network: "Network") -> "str | None":
-    if network.status() != "up":
-        return None
-    station = network.station
-    nic = station if station and station.isconnected() else network.access_point
-    own: str = nic.ifconfig()[0]
-    return own
+def down(port: "Network") -> None:
+    nic = port.nic
+    port.nic = None
+    try:
+        if nic:
+            nic.active(False)
+    except OSError:
+        pass
+
+
+def address(port: "Network") -> "str | None":
+    return port.nic.ifconfig()[0] if port.status() == "up" else None
 
 
 def listen(network: "Network", port: int, host: str, backlog: int) -> "Any":

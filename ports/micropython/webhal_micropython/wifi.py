@@ -47,10 +47,9 @@ def offer(board: "Any", settings: "dict[str, Any]") -> "Any":
     return wlan
 
 
-def begin(port: "Network", board: "Any", settings: "dict[str, Any]") -> None:
-    """Let the station, or the cable, come up."""
+def begin(port: "Network", board: "Any", settings: "dict[str, Any]") -> "Any":
+    """Let the station, or the cable, come up; return it."""
     nic = settings.get("nic") or board.WLAN(board.STA_IF)
-    again = port.station is nic
     nic.active(True)
     if "power_save" in settings:
         nic.config(pm=nic.PM_PERFORMANCE if int(settings["power_save"]) else nic.PM_NONE)
@@ -67,14 +66,15 @@ def begin(port: "Network", board: "Any", settings: "dict[str, Any]") -> None:
                 raise OSError(
                     "no WiFi is named: write CIRCUITPY_WIFI_SSID and CIRCUITPY_WIFI_PASSWORD into settings.toml"
                 )
-            _connect(port, nic, board, settings, again)
-    port.station = nic
+            _connect(port, nic, board, settings)
+    return nic
 
 
-def _connect(port: "Network", nic: "Any", board: "Any", settings: "dict[str, Any]", again: bool) -> None:
+def _connect(port: "Network", nic: "Any", board: "Any", settings: "dict[str, Any]") -> None:
     now = port.ticks_ms()
-    if again and nic.status() == board.STAT_CONNECTING and port.ticks_diff(now, port.tried) < _PATIENCE_MS:
-        return  # ESP does it by itself
+    if nic.status() == board.STAT_CONNECTING and hasattr(port, "tried"):
+        if port.ticks_diff(now, port.tried) < _PATIENCE_MS:
+            return  # ESP does it by itself
     try:
         nic.disconnect()  # ESP32 refuses to begin again
     except OSError:  # ESP8266 that is not connected
@@ -83,9 +83,8 @@ def _connect(port: "Network", nic: "Any", board: "Any", settings: "dict[str, Any
     nic.connect(settings["ssid"], settings.get("password", ""))
 
 
-def wait_for(port: "Network", board: "Any", settings: "dict[str, Any]", timeout_ms: int) -> None:
-    """Until the station is up. Raises OSError that tells the likely cause."""
-    nic = port.station
+def wait_for(port: "Network", nic: "Any", board: "Any", settings: "dict[str, Any]", timeout_ms: int) -> None:
+    """Until `nic` is up. Raises OSError that tells the likely cause."""
     if "nic" in settings:
         what = "the cable"
         cause = "no address: is it plugged in, and is there a DHCP server?"
@@ -107,7 +106,7 @@ def wait_for(port: "Network", board: "Any", settings: "dict[str, Any]", timeout_
         if late or sure and failure == _WRONG_PASSWORD:
             raise OSError("%s: %s" % (what, cause))
         if sure:  # RP2 does not try again by itself
-            _connect(port, nic, board, settings, True)
+            _connect(port, nic, board, settings)
             since = now
         port.wait(_LOOK_MS)
 

@@ -181,7 +181,7 @@ def test_access_point():
         wlan = board.WLAN(board.AP_IF)
         assert wlan.config("ssid") == "robot" and wlan.config("key") == "12345678"
         assert chip == "rp2" or wlan.config("security") == board.AUTH_WPA2_PSK
-        assert port.station is None
+        assert port.nic.station is None
         port.down()
         assert port.status() == "down" and not wlan.active()
 
@@ -219,7 +219,7 @@ def test_both_while_one_is_out_of_reach():
         del board.air["home"]
         for _ in range(20):
             port.ahead += 500
-            port.status()
+            port.address()  # the stand-in notices when it is asked
         assert port.address() == board.AP_ADDRESS, chip
         board.air["home"] = home
         for _ in range(200):
@@ -278,10 +278,10 @@ def test_name_in_mdns():
 def test_ethernet():
     port = start("esp32", nic=board.LAN())
     assert failure(port, 3_000).startswith("the cable: no address")
-    port.station.plugged = True
+    port.nic.plugged = True
     port.up(30_000)
     assert port.status() == "up" and port.address() == "192.168.4.18"
-    port.station.plugged = False
+    port.nic.plugged = False
     assert port.status() == "connecting" and port.address() is None
     port.down()
     assert not board.WLAN(board.STA_IF).active() and port.status() == "down"
