@@ -77,7 +77,7 @@ def relink(server: "Server") -> None:
             if network.ticks_diff(server.now, server.tried) < server.retry:
                 return
             network.up(0)
-        except OSError as error:
+        except (OSError, MemoryError) as error:
             unlisten(server)
             print("webhal:", error)
         server.tried = server.now
