@@ -3,7 +3,8 @@
 Only decoding lives here; responses are put into chunks in response.py.
 """
 
-from webhal.http import _CONTROLS, _TOKEN, Connection, HTTPError
+from webhal.head import CONTROLS, TOKEN
+from webhal.http import Connection, HTTPError
 
 _HEX = b"0123456789abcdefABCDEF"
 _SIZE_DIGITS = 8  # hexadecimal digits of a chunk's size; more would be over 4 GB
@@ -73,9 +74,9 @@ def _size(line: bytes) -> int:
 
 def _judge_trailer(line: bytes) -> None:
     colon = line.find(b":")
-    if colon < 1 or line[:colon].strip(_TOKEN) or _controls(line):
+    if colon < 1 or line[:colon].strip(TOKEN) or _controls(line):
         raise HTTPError(400, "malformed trailer")
 
 
 def _controls(line: bytes) -> bool:
-    return b"\r" in line or any(control in line for control in _CONTROLS)
+    return b"\r" in line or any(control in line for control in CONTROLS)

@@ -19,7 +19,7 @@ def set_cookie(
 
     Raises ValueError for what a cookie cannot carry, or browsers do not keep.
     """
-    if not name or name.encode().strip(_TOKEN):
+    if not name or name.strip(_TOKEN):
         raise ValueError("not a cookie's name: " + repr(name))
     for text in (value, path, domain):
         if text.strip() != text or any(character < " " or character in ';,"\\\x7f' for character in text):

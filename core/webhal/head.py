@@ -12,6 +12,10 @@ Rules for whoever edits this file:
 
 from webhal.http import _CONTROLS, _DIGITS, _HOST, _TOKEN, CHUNKED, Connection, HTTPError, Request
 
+TOKEN = _TOKEN.encode()
+HOST = _HOST.encode()
+DIGITS = _DIGITS.encode()
+CONTROLS = _CONTROLS.encode()
 _METHODS = b" GET HEAD POST PUT DELETE PATCH OPTIONS TRACE CONNECT "
 _LENGTH_DIGITS = 15  # in a Content-Length; more would be a petabyte
 
@@ -56,7 +60,7 @@ def judge_line(data: bytes, start: int, stop: int) -> "tuple[str, str, str, int]
     if len(parts) != 3:
         raise HTTPError(400, "malformed request line")
     method, target, version = parts
-    if not method or method.strip(_TOKEN) or not target or len(version) != 8:
+    if not method or method.strip(TOKEN) or not target or len(version) != 8:
         raise HTTPError(400, "malformed request line")
     if min(target) < 33 or max(target) > 126 or b"#" in target:
         raise HTTPError(400, "malformed request target")
@@ -104,7 +108,7 @@ def _path(method: str, target: str) -> str:
 def _port(host: bytes) -> int:
     """Where the port begins in a Host in lower case (RFC 9110, 7.2), 0 if there is none. Raises HTTPError(400)."""
     port = host.find(b":", host.find(b"]") + 1) + 1
-    if host.strip(_HOST) or (port and host[port:].strip(_DIGITS)):
+    if host.strip(HOST) or (port and host[port:].strip(DIGITS)):
         raise HTTPError(400, "malformed host")
     return port
 
@@ -115,7 +119,7 @@ def parse_head(data: bytes) -> Request:
     method, target, path, minor = judge_line(data, 0, stop)
     request = Request(method, target, path, data)
     request.minor = minor
-    for control in _CONTROLS:
+    for control in CONTROLS:
         if control in data:
             raise HTTPError(400, "control character in the head")
     lines = data.count(b"\r\n")
@@ -132,7 +136,7 @@ def parse_head(data: bytes) -> Request:
         stop = data.find(b"\r\n", begin)
         colon = data.find(b":", begin, stop)
         # No colon, no name, a space before the colon or a folded line (RFC 9112, 5.1 and 5.2).
-        if colon <= begin or data[begin:colon].strip(_TOKEN):
+        if colon <= begin or data[begin:colon].strip(TOKEN):
             raise HTTPError(400, "malformed field line")
         if colon - begin not in (4, 6, 10, 14, 17):  # no name below is so long
             continue
@@ -180,7 +184,7 @@ def _judge_part(data: "bytes | bytearray", start: int, most: int) -> None:
     line = data.find(b"\n", start, most)
     if line < 0:
         # Not even a method: spares a client that speaks TLS, or anything but HTTP, the wait for a deadline.
-        if data[start : start + 1].strip(_TOKEN).strip(b"\r"):
+        if data[start : start + 1].strip(TOKEN).strip(b"\r"):
             raise HTTPError(400, "malformed request line")
         if len(data) >= most:
             raise HTTPError(414)

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from webhal.chunked import Chunked
 
 # tchar of RFC 9110, 5.6.2, the frequent ones first: strip() searches it from the left.
-_TOKEN = b"etaoinsrhldcumfpgwybvkxjqzACHUEOTILSRDNXPMFGKBVWYQJZ-0123456789_!#$%&'*+.^`|~"
+_TOKEN = "etaoinsrhldcumfpgwybvkxjqzACHUEOTILSRDNXPMFGKBVWYQJZ-0123456789_!#$%&'*+.^`|~"
 # Of a Host in lower case: RFC 3986, 3.2.2, without the comma, and with what IPv6 and the port need.
-_HOST = b"etaoinsrhldcumfpgwybvkxjqz.0123456789-:[]_%~!$&'()*+;="
-_DIGITS = b"0123456789"
+_HOST = "etaoinsrhldcumfpgwybvkxjqz.0123456789-:[]_%~!$&'()*+;="
+_DIGITS = "0123456789"
 # What no field value and no request line may contain; CR and LF are told apart by their count.
-_CONTROLS = b"\0\1\2\3\4\5\6\7\b\x0b\x0c\x0e\x0f\x10\x11\x12\x13\x14\x15\x16\x17\x18\x19\x1a\x1b\x1c\x1d\x1e\x1f\x7f"
+_CONTROLS = "\0\1\2\3\4\5\6\7\b\x0b\x0c\x0e\x0f\x10\x11\x12\x13\x14\x15\x16\x17\x18\x19\x1a\x1b\x1c\x1d\x1e\x1f\x7f"
 CHUNKED = -1  # Request.length where the body's length is not known before its end
 
 
@@ -130,42 +130,45 @@ class Connection:
 
 def _plain_head(data: bytes) -> "Request | None":
     """The Request of a whole head, if it is one of HTTP/1.1 in origin form without a body; else None."""
-    stop = data.find(b"\r\n")
-    parts = data[:stop].split(b" ")
-    if len(parts) != 3 or parts[2] != b"HTTP/1.1" or parts[0] not in (b"GET", b"POST", b"PUT", b"DELETE"):
+    try:
+        text = str(data, "utf-8")  # a constant str takes a third of the heap of constant bytes
+    except UnicodeError:
         return None
-    path = parts[1]
-    if path[:1] != b"/" or b"%" in path or b"#" in path or min(path) < 33 or max(path) > 126:
+    stop = text.find("\r\n")
+    parts = text[:stop].split(" ")
+    if len(parts) != 3 or parts[2] != "HTTP/1.1" or parts[0] not in ("GET", "POST", "PUT", "DELETE"):
+        return None
+    target = parts[1]
+    if target[:1] != "/" or "%" in target or "#" in target or min(target) < "!" or max(target) > "~":
         return None
     for control in _CONTROLS:
-        if control in data:
+        if control in text:
             return None
-    lines = data.count(b"\r\n")
-    if data.count(b"\r") != lines or data.count(b"\n") != lines:
+    lines = text.count("\r\n")
+    if text.count("\r") != lines or text.count("\n") != lines:
         return None
     host = None
     while True:
         begin = stop + 2
-        stop = data.find(b"\r\n", begin)
+        stop = text.find("\r\n", begin)
         if stop == begin:
             break
-        colon = data.find(b":", begin, stop)
-        if colon <= begin or data[begin:colon].strip(_TOKEN):
+        colon = text.find(":", begin, stop)
+        if colon <= begin or text[begin:colon].strip(_TOKEN):
             return None
         if colon - begin not in (4, 6, 10, 14, 17):  # no name below is so long
             continue
-        name = data[begin:colon].lower()
-        value = data[colon + 1 : stop].strip(b" \t").lower()
-        if name == b"host" and not host:
-            host = value.split(b":")
-            if value.strip(_HOST) or b"[" in value or len(host) > 2 or host[1:] and host[1].strip(_DIGITS):
+        name = text[begin:colon].lower()
+        value = text[colon + 1 : stop].strip(" \t").lower()
+        if name == "host" and not host:
+            host = value.split(":")
+            if value.strip(_HOST) or "[" in value or len(host) > 2 or host[1:] and host[1].strip(_DIGITS):
                 return None
-        elif name == b"connection":
-            if value != b"keep-alive":
+        elif name == "connection":
+            if value != "keep-alive":
                 return None
-        elif name in (b"host", b"content-length", b"transfer-encoding", b"expect"):
+        elif name in ("host", "content-length", "transfer-encoding", "expect"):
             return None
     if not host:
         return None
-    target = path.decode()
-    return Request(parts[0].decode(), target, target.split("?", 1)[0], data)
+    return Request(parts[0], target, target.split("?", 1)[0], data)

@@ -128,6 +128,6 @@ def head(response: Response, kind: str, length: "int | None", extra: str) -> byt
 
 def _field(name: str, value: str) -> str:
     """One field line. Raises ValueError where it could be read as more, or as something else."""
-    if not name or name.encode().strip(_TOKEN) or "\r" in value or "\n" in value or "\0" in value:
+    if not name or name.strip(_TOKEN) or "\r" in value or "\n" in value or "\0" in value:
         raise ValueError("not a response field: %r: %r" % (name, value))
     return "%s: %s\r\n" % (name, value)
