@@ -1,0 +1,174 @@
+"""An ESP8266's heap, for long and under stress: afterwards as much is free as before, and in one piece."""
+
+import contextlib
+import http.client
+import random
+import socket
+import struct
+from pathlib import Path
+
+import pytest
+
+SERVED = Path(__file__).resolve().parent / "served"
+LARGE = 200 << 10
+SLACK = 64  # bytes: what is cached in a dict or a list that has grown once
+DEADLINES_S = (0.5, 1.0, 0.5, 1.0)
+HALF = b"GET /?q=1 HTTP/1.1\r\nHost: board\r\nX-Half: "
+
+
+@pytest.fixture
+def server(serve, compiled, tmp_path):
+    (tmp_path / "large.bin").write_bytes(random.Random(1).randbytes(LARGE))
+    return serve([compiled, SERVED], "import soak_app; soak_app.main(PORT, None)")
+
+
+@pytest.fixture
+def impatient(serve, compiled):
+    return serve([compiled, SERVED], f"import soak_app; soak_app.main(PORT, {DEADLINES_S})")
+
+
+def ask(server, path="/", method="GET", body=None, connection=None):
+    """The body of a 200 response."""
+    own = connection or http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+    own.request(method, path, body)
+    response = own.getresponse()
+    text = response.read()
+    if not connection:
+        own.close()
+    assert response.status == 200, (response.status, text)
+    return text
+
+
+def settle(server):
+    """Have everything loaded that the test loads, and return the heap in use."""
+    for _ in range(3):
+        ask(server)
+        used = int(ask(server, "/memory"))
+    return used
+
+
+def assert_as_before(server, used):
+    assert int(ask(server, "/memory")) <= used + SLACK
+    assert ask(server, "/room/4000") == b"4000"
+
+
+def test_many_requests(server):
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+    with contextlib.closing(connection):
+        used = settle(server)
+        ticks = []
+        for _ in range(5):
+            before = server.cpu_ticks()
+            for _ in range(2_000):
+                ask(server, connection=connection)
+            ticks.append(server.cpu_ticks() - before)
+    assert_as_before(server, used)
+    assert ticks[-1] <= 2 * ticks[0] + 2, f"answers became slower: {ticks} ticks for 2,000 each"
+
+
+def test_connections_that_come_and_go(server):
+    half(server).close()
+    used = settle(server)
+    for index in range(1_000):
+        kind = index % 5
+        if kind == 0:
+            server.connect().close()
+        elif kind == 1:
+            ask(server)
+        elif kind == 2:
+            half(server).close()
+        elif kind == 3:
+            reset(half(server))
+        else:
+            with server.connect() as client:
+                client.sendall(b"GET / HTTP/1.1\r\nHost: board\r\nConnection: close\r\n\r\n")
+    assert_as_before(server, used)
+
+
+def half(server):
+    client = server.connect()
+    client.sendall(HALF)
+    return client
+
+
+def reset(client):
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.close()
+
+
+def test_silent_clients(server):
+    used = settle(server)
+    with contextlib.ExitStack() as stack:
+        for _ in range(60):
+            stack.enter_context(server.connect())
+            assert ask(server) == b"Hello, world!"
+    assert_as_before(server, used)
+
+
+def test_silent_clients_are_let_go(impatient):
+    with contextlib.ExitStack() as stack:
+        for client in [stack.enter_context(impatient.connect()) for _ in range(8)]:
+            assert client.recv(100) == b""
+    assert ask(impatient) == b"Hello, world!"
+
+
+def test_clients_that_drip(impatient):
+    """A byte now and then does not extend the time for a request; others are answered meanwhile."""
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(half(impatient)) for _ in range(8)]
+        for client in clients:
+            client.settimeout(0.01)
+        dripping = list(clients)
+        asked = 0
+        while dripping and asked < 5_000:
+            assert ask(impatient) == b"Hello, world!"
+            asked += 1
+            for client in list(dripping):
+                try:
+                    client.sendall(b"x")
+                    if client.recv(100).startswith((b"HTTP/1.1 408", b"")):
+                        dripping.remove(client)
+                except TimeoutError:
+                    pass
+                except OSError:
+                    dripping.remove(client)
+        assert not dripping
+    assert ask(impatient) == b"Hello, world!"
+
+
+def test_clients_that_do_not_read(server):
+    ask(server, "/file")
+    used = settle(server)
+    with contextlib.ExitStack() as stack:
+        for _ in range(8):
+            client = stack.enter_context(socket.socket())
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
+            client.connect(("127.0.0.1", server.port))
+            client.sendall(b"GET /file HTTP/1.1\r\nHost: board\r\n\r\n")
+            assert ask(server) == b"Hello, world!"
+    assert_as_before(server, used)
+
+
+def test_large_file_and_upload(server, tmp_path):
+    content = (tmp_path / "large.bin").read_bytes()
+    expected = b"%d %d" % (LARGE, sum(content) & 0xFFFFFF)
+    ask(server, "/file")
+    ask(server, "/upload", "POST", content)
+    used = settle(server)
+    for _ in range(3):
+        assert ask(server, "/file") == content
+        assert ask(server, "/upload", "POST", content) == expected
+        assert ask(server, "/upload", "POST", iter([content])) == expected  # chunked
+    assert_as_before(server, used)
+
+
+def test_lack_of_memory(server):
+    """A handler that wants more than there is costs its own request."""
+    used = settle(server)
+    for _ in range(20):
+        client = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+        client.request("GET", "/room/100000")
+        assert client.getresponse().status == 503
+        client.close()
+        assert ask(server) == b"Hello, world!"
+    assert_as_before(server, used)
