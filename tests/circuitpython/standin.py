@@ -103,6 +103,7 @@ class Board:
         self.workflow = 0
         self._start = self.wire.ticks_ms()
         self._saved = {}
+        self._clients = []  # sockets of this machine
         self.modules = {
             "errno": Namespace(**ERRNO),
             "mdns": Namespace(Server=self._mdns_server),
@@ -130,6 +131,8 @@ class Board:
 
     def __exit__(self, *error):
         self.reload()
+        for client in self._clients:
+            client.close()
         for name in list(sys.modules):
             if name.split(".")[0] in ("webhal", "webhal_circuitpython"):
                 del sys.modules[name]
@@ -150,7 +153,9 @@ class Board:
             return self.wire.connect(self.ports[port])
         from webhal.testing.check import SocketClient
 
-        return SocketClient(None, "127.0.0.1", self.ports[port])
+        client = SocketClient(None, "127.0.0.1", self.ports[port])
+        self._clients.append(client)
+        return client
 
     def boot(self):
         """What the firmware does before the program runs: it joins WiFi and starts the web workflow."""
@@ -300,6 +305,9 @@ class Radio:
         if not self._board.espressif and not self.offered:
             raise RuntimeError("WiFi is not enabled")
         self.offered = None
+
+    def is_up(self):
+        return self.joined is not None or self.offered is not None
 
     @property
     def ap_active(self):
@@ -585,7 +593,7 @@ class Socket:
         if self._state == "listening":
             if not self._board.espressif:
                 return True  # row poll-listener
-            return self._wire is not None and self._reported(True)
+            return self._board.radio.is_up() and self._wire is not None and self._reported(True)
         self._take()
         if self._dead:
             return self._board.espressif  # row poll-reset

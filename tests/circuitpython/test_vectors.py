@@ -77,7 +77,8 @@ def wanted(vector):
 
 def check(served, requests, refusal):
     assert len(served.requests) == len(requests), "%d requests" % len(served.requests)
-    for want, request in zip(requests, served.requests):
+    for i in range(len(requests)):
+        want, request = requests[i], served.requests[i]
         assert request.method == want.get("method", "GET"), request.method
         assert request.target == want["target"], request.target
         assert request.path == want.get("path", want["target"]), request.path
