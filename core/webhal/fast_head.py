@@ -18,7 +18,9 @@ _HEAD = re.compile(
     r"(\r\n(?:[!#-'*+\-.0-9A-Z^-z|~]+:[\t -~\x80-\xff]*\r\n)*)\r\n"
 )
 # Fields that say more than where a GET without a body ends, or what HTTP/1.1 does anyway.
-_TELLING = re.compile(r"\n(?:host|content-length|transfer-encoding|expect|connection(?!: keep-alive\r)):", re.IGNORECASE)
+_TELLING = re.compile(
+    r"\n(?:host|content-length|transfer-encoding|expect|connection(?!: keep-alive\r)):", re.IGNORECASE
+)
 _LENGTH = re.compile(r"\ncontent-length:[ \t]*([0-9]{1,15})[ \t]*\r", re.IGNORECASE)
 
 

@@ -1,6 +1,7 @@
 """The judge of request heads: every head that http.py's quick reading leaves, so every bad one, and parts of heads.
 
-Loaded when the first such head comes. Here alone a head is refused, and where a body ends is told (RFC 9112, 2 to 7); chunks are in chunked.py.
+Loaded when the first such head comes. Here alone a head is refused, and where a body ends is told (RFC 9112,
+2 to 7); chunks are in chunked.py.
 
 Rules for whoever edits this file:
 
@@ -54,7 +55,7 @@ def read_body(connection: Connection, most: int) -> "bytes | None":
     return bytes(piece) or None
 
 
-def judge_line(data: bytes, start: int, stop: int) -> "tuple[str, str, str, int]":
+def judge_line(data: "bytes | bytearray", start: int, stop: int) -> "tuple[str, str, str, int]":
     """(method, target, path, minor version) of the request line data[start:stop] (RFC 9112, 3)."""
     parts = data[start:stop].split(b" ")
     if len(parts) != 3:

@@ -12,8 +12,12 @@ the place of this one).
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
     from webhal.app import App
     from webhal.chunked import Chunked
+    from webhal.request import MultiDict, Read
 
 # tchar of RFC 9110, 5.6.2, the frequent ones first: strip() searches it from the left.
 _TOKEN = "etaoinsrhldcumfpgwybvkxjqzACHUEOTILSRDNXPMFGKBVWYQJZ-0123456789_!#$%&'*+.^`|~"
@@ -55,6 +59,13 @@ class Request:
 
     app: "App"
     client: "tuple[str, int]"
+    args: "MultiDict"
+    cookies: "dict[str, str]"
+    form: "MultiDict"
+    headers: "MultiDict"
+    json: "Any"
+    read: "Callable[..., Read]"
+    text: str
     minor = 1
     length = 0
     keep = True
@@ -96,7 +107,7 @@ class Connection:
             elif self.start:
                 self.input[: self.start] = b""  # type: ignore[index]
             self.start = 0
-            self.input.extend(data)  # type: ignore[attr-defined]
+            self.input.extend(data)  # type: ignore[union-attr]
         else:
             self.input = data
             self.start = 0

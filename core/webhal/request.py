@@ -10,6 +10,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
+    from webhal.http import Connection
+
 _HEX = b"0123456789abcdefABCDEF"
 
 
@@ -69,7 +71,7 @@ def attribute(request: Request, name: str) -> object:
     if name == "json":
         return _json(request.body)
     if name == "form":
-        kind = request.headers.get("content-type", "")
+        kind = request.headers.get("content-type") or ""
         if kind.split(";")[0].strip().lower() != "application/x-www-form-urlencoded":
             raise HTTPError(415, "a form is application/x-www-form-urlencoded")
         return MultiDict(_pairs(decode(request.body)))
@@ -86,7 +88,7 @@ class Read:
         self.most = most
 
     def __iter__(self) -> "Generator[None, None, bytes]":
-        connection = getattr(self.request, "connection", None)
+        connection: "Connection | None" = getattr(self.request, "connection", None)
         while connection:
             piece = connection.read_body(self.most)
             if piece is not None:

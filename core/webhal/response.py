@@ -6,6 +6,10 @@ needed. What a response's fields may contain is judged here and nowhere else.
 
 from webhal.http import _TOKEN
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 _HTML = "text/html; charset=utf-8"
 _BYTES = "application/octet-stream"
 
@@ -25,7 +29,7 @@ class Response:
         # A copy, lest a cookie set for one client stays in a dict that the application uses for all.
         self.headers = dict(headers) if headers else {}
 
-    def set_cookie(self, name: str, value: str, **attributes: object) -> None:
+    def set_cookie(self, name: str, value: str, **attributes: "Any") -> None:
         """Add a Set-Cookie field; for the attributes see cookies.set_cookie."""
         from webhal.cookies import set_cookie
 
@@ -87,7 +91,7 @@ def serialise(response: Response, method: str, extra: str) -> "tuple[bytes | Non
     return head(response, kind, None if bare else length, extra) + b"\r\n", body
 
 
-def find(headers: "dict[str, object]", lower: str) -> object:
+def find(headers: "dict[str, object]", lower: str) -> "Any":
     """The value of the field whose name is `lower` in lower case, or None."""
     for name in headers:
         if name.lower() == lower:
