@@ -13,6 +13,10 @@ from typing import NoReturn
 COMMANDS = {  # module and summary by name
     "run": ("running", "serve an application file on this machine"),
     "check": ("check", "say what in an application file a board will not run"),
+    "new": ("new", "make a folder for a new application"),
+    "deploy": ("deploying.deploy", "put an application on a board, and see that it serves"),
+    "devices": ("deploying.devices", "list the boards that are found"),
+    "monitor": ("deploying.monitor", "show what a board prints"),
 }
 
 

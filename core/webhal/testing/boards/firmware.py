@@ -1,0 +1,411 @@
+"""What stands for a board's firmware; a real MicroPython of the unix port runs it, machine.py starts it.
+
+Its flash is a folder, its serial line is standard input and output, its WiFi is loopback. It runs boot.py and main.py
+as boards do, and speaks the REPL, the raw REPL and raw paste. What interrupts or ends it comes from machine.py,
+which is told over a third pipe: "b" and "i" when a program becomes busy and idle, "H" to be reset, "S" and "R" to be
+reset softly from the REPL and the raw REPL, "P" when the power goes.
+
+The argument is a JSON file: see machine.py for its keys.
+"""
+
+# mypy: ignore-errors
+# Only MicroPython runs it, with names and modules that CPython does not have.
+
+import io
+import json
+import os
+import socket
+import sys
+import time
+
+WINDOW = 128  # bytes that raw paste takes before it asks for more
+BLOCK = 4096  # bytes of flash that the smallest file takes
+ENOSPC = 28
+
+control = None
+
+
+def tell(sign):
+    control.write(sign)
+
+
+def wait_for_the_end(sign):
+    """Tell machine.py to end this process."""
+    tell(sign)
+    while True:
+        time.sleep(1)
+
+
+# -- flash ---------------------------------------------------------------------------------------------------
+
+
+class Flash:
+    """A folder of which only so many bytes can be used; the power goes at a given one that is written."""
+
+    def __init__(self, root, size, power):
+        self.files = os.VfsPosix(root)
+        self.size = size
+        self.power = power  # bytes that are written until it goes; a rename, a removal counts as one; None: stays
+        self.used = 0
+
+    def mount(self, read_only, make):
+        self.files.mount(read_only, make)
+        self.used = self.usage("")
+
+    def umount(self):
+        pass
+
+    def usage(self, folder):
+        total = 0
+        for entry in self.files.ilistdir(folder or "/"):
+            path = folder + "/" + entry[0]
+            total += self.usage(path) if entry[1] & 0x4000 else blocks(self.files.stat(path)[6])
+        return total
+
+    def spend(self, count):
+        """How many of `count` bytes are written before the power goes."""
+        if self.power is None:
+            return count
+        self.power -= count
+        return count if self.power >= 0 else count + self.power
+
+    def change(self):
+        """Count a change that is no write."""
+        if not self.spend(1):
+            wait_for_the_end(b"P")
+
+    def open(self, path, mode):
+        if "w" not in mode and "a" not in mode and "+" not in mode:
+            return self.files.open(path, mode)
+        self.change()
+        try:
+            before = self.files.stat(path)[6]
+        except OSError:
+            before = 0
+        if "w" in mode:
+            self.used -= blocks(before)
+            before = 0
+        return File(self, self.files.open(path, mode), before)
+
+    def remove(self, path):
+        size = self.files.stat(path)[6]
+        self.change()
+        self.files.remove(path)
+        self.used -= blocks(size)
+
+    def rename(self, old, new):
+        try:
+            size = self.files.stat(new)[6]
+        except OSError:
+            size = 0
+        self.change()
+        self.files.rename(old, new)
+        self.used -= blocks(size)
+
+    def mkdir(self, path):
+        self.change()
+        self.files.mkdir(path)
+
+    def rmdir(self, path):
+        self.change()
+        self.files.rmdir(path)
+
+    def ilistdir(self, path):
+        for name, kind, number in self.files.ilistdir(path):
+            yield name, kind, number, self.files.stat((path.rstrip("/") + "/" if path else "") + name)[6]
+
+    def statvfs(self, path):
+        free = max(0, self.size - self.used) // BLOCK
+        return (BLOCK, BLOCK, self.size // BLOCK, free, free, 0, 0, 0, 0, 255)
+
+    def __getattr__(self, name):
+        if name not in ("stat", "chdir", "getcwd"):
+            raise AttributeError(name)
+        return getattr(self.files, name)
+
+
+def blocks(size):
+    return (size + BLOCK - 1) // BLOCK * BLOCK
+
+
+class File(io.IOBase):
+    """A file that is written to."""
+
+    def __init__(self, flash, file, size):
+        self.flash = flash
+        self.file = file
+        self.size = size
+
+    def write(self, data):
+        data = data.encode() if isinstance(data, str) else bytes(data)
+        more = blocks(self.size + len(data)) - blocks(self.size)
+        if self.flash.used + more > self.flash.size:
+            raise OSError(ENOSPC)
+        self.flash.used += more
+        self.size += len(data)
+        count = self.flash.spend(len(data))
+        self.file.write(data[:count])
+        if count < len(data):
+            self.file.flush()
+            wait_for_the_end(b"P")
+        return count
+
+    def read(self, *size):
+        return self.file.read(*size)
+
+    def seek(self, *place):
+        return self.file.seek(*place)
+
+    def flush(self):
+        self.file.flush()
+
+    def close(self):
+        self.file.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.close()
+
+
+# -- what a board has and the unix port has not --------------------------------------------------------------
+
+
+class Module:
+    """A module in the place of another, whose names it has too."""
+
+    def __init__(self, origin, **names):
+        self._origin = origin
+        for name in names:
+            setattr(self, name, names[name])
+
+    def __getattr__(self, name):
+        if self._origin is None:
+            raise AttributeError(name)
+        return getattr(self._origin, name)
+
+
+class Wlan:
+    """A radio. `air`: the password of each network in reach; None: whatever is asked for is there."""
+
+    PM_NONE = 0
+    PM_PERFORMANCE = 1
+
+    def __init__(self, interface, air, address):
+        self.interface = interface
+        self.air = air
+        self.own = address
+        self.on = False
+        self.state = IDLE
+
+    def active(self, value=None):
+        if value is not None:
+            self.on = bool(value)
+        return self.on
+
+    def connect(self, ssid=None, key=None):
+        if not self.on:
+            raise OSError("Wifi Not Started")
+        if self.air is None or self.air.get(ssid) == (key or ""):
+            self.state = GOT_IP
+        else:
+            self.state = WRONG_PASSWORD if ssid in self.air else NO_AP_FOUND
+
+    def disconnect(self):
+        self.state = IDLE
+
+    def isconnected(self):
+        return self.on and self.state == GOT_IP
+
+    def status(self):
+        return self.state
+
+    def ifconfig(self, values=None):
+        here = self.isconnected() or (self.interface and self.on)
+        return (self.own if here else "0.0.0.0", "255.0.0.0", "127.0.0.1", "127.0.0.1")
+
+    def config(self, *names, **values):
+        return ""
+
+
+IDLE, CONNECTING, GOT_IP, NO_AP_FOUND, WRONG_PASSWORD = 1000, 1001, 1010, 201, 202
+
+
+def equip(board):
+    """Put the modules of the board in the place of the unix port's."""
+    real_sys = sys
+    machine = "%s with %s" % (board["name"], board["chip"].upper())
+    implementation = Module(
+        None, name=board["runtime"], version=tuple(board["version"]), _machine=machine, _mpy=board["mpy"]
+    )
+    sys.modules["sys"] = Module(real_sys, platform=board["chip"], implementation=implementation)
+
+    def getaddrinfo(host, port, *more):
+        """Whatever the board listens on is the one port that it has on this machine."""
+        if host in ("0.0.0.0", ""):
+            return socket.getaddrinfo("127.0.0.1", board["port"])
+        return socket.getaddrinfo(host, port, *more)
+
+    sys.modules["socket"] = Module(socket, getaddrinfo=getaddrinfo)
+    wlans = [Wlan(interface, board["wifi"], board["address"]) for interface in (0, 1)]
+    sys.modules["network"] = Module(
+        None,
+        STA_IF=0,
+        AP_IF=1,
+        WLAN=lambda interface=0: wlans[interface],
+        STAT_IDLE=IDLE,
+        STAT_CONNECTING=CONNECTING,
+        STAT_GOT_IP=GOT_IP,
+        STAT_NO_AP_FOUND=NO_AP_FOUND,
+        STAT_WRONG_PASSWORD=WRONG_PASSWORD,
+        hostname=lambda *name: "board",
+        country=lambda *code: "XX",
+    )
+    sys.modules["machine"] = Module(
+        None,
+        reset=lambda: wait_for_the_end(b"H"),
+        soft_reset=lambda: wait_for_the_end(b"S"),
+        freq=lambda: 160000000,
+        unique_id=lambda: board["uid"].encode(),
+    )
+
+
+# -- the serial line -----------------------------------------------------------------------------------------
+
+
+def put(text):
+    sys.stdout.write(text)
+
+
+def get():
+    """The next byte, as text."""
+    byte = sys.stdin.buffer.read(1)
+    if not byte:  # machine.py is gone
+        sys.exit()
+    return chr(byte[0])
+
+
+def run(stream, work, *arguments):
+    """Let a program run, which Ctrl-C interrupts; what it raises is printed to `stream`."""
+    tell(b"b")
+    try:
+        try:
+            work(*arguments)
+        finally:
+            tell(b"i")
+    except SystemExit:
+        wait_for_the_end(b"S")
+    except BaseException as error:
+        sys.print_exception(error, stream)
+
+
+def raw_repl(names):
+    put("raw REPL; CTRL-B to exit\r\n")
+    while True:
+        put(">")
+        text = ""
+        while True:
+            sign = get()
+            if sign == "\x05" and not text:
+                text = paste() if get() + get() == "A\x01" else None
+                break
+            if sign == "\x01":
+                put("raw REPL; CTRL-B to exit\r\n>")
+                text = ""
+            elif sign == "\x02":
+                put("\r\n")
+                return
+            elif sign == "\x03":
+                text = ""
+            elif sign == "\x04":
+                put("OK")
+                if not text:
+                    put("\r\n")
+                    wait_for_the_end(b"R")
+                break
+            else:
+                text += sign
+        if text is not None:
+            complaint = io.StringIO()
+            run(complaint, exec, text, names)
+            put("\x04" + complaint.getvalue().replace("\n", "\r\n") + "\x04")
+
+
+def paste():
+    """A program by raw paste; None if it was given up."""
+    sys.stdout.buffer.write(b"R\x01" + bytes((WINDOW & 255, WINDOW >> 8)) + b"\x01")
+    pieces = []
+    piece = bytearray()
+    while True:
+        byte = sys.stdin.buffer.read(1)
+        if not byte:
+            sys.exit()
+        if byte == b"\x04":
+            put("\x04")
+            pieces.append(piece.decode())
+            return "".join(pieces)
+        if byte == b"\x03":
+            put("\x04\x04")
+            return None
+        piece.extend(byte)
+        if not len(piece) % WINDOW:
+            put("\x01")
+
+
+def friendly_repl(names, board):
+    put("MicroPython v%s; %s with %s\r\n" % (".".join(map(str, board["version"])), board["name"], board["chip"]))
+    put('Type "help()" for more information.\r\n>>> ')
+    line = ""
+    while True:
+        sign = get()
+        if sign == "\x01":
+            return
+        if sign == "\x04" and not line:
+            put("\r\n")
+            wait_for_the_end(b"S")
+        if sign in "\x02\x03":
+            line = ""
+            put("\r\n>>> ")
+        elif sign == "\r":
+            put("\r\n")
+            run(sys.stdout, exec, line, names)
+            line = ""
+            put(">>> ")
+        elif sign >= " ":
+            line += sign
+            put(sign)
+
+
+def main(path):
+    with open(path) as file:
+        board = json.load(file)
+    global control
+    control = open(board["control"], "wb")
+    flash = Flash(board["root"], board["flash"], board["power"])
+    os.umount("/")
+    os.mount(flash, "/")
+    os.chdir("/")
+    sys.path[:] = ["", ".frozen", "/lib"]
+    del sys.argv[:]
+    equip(board)
+    for name in ("boot.py",) if board["raw"] else ("boot.py", "main.py"):
+        try:
+            os.stat(name)
+        except OSError:
+            continue
+        run(sys.stdout, execfile, name, {"__name__": "__main__"})  # noqa: F821
+    names = {"__name__": "__main__"}
+    raw = board["raw"]
+    while True:
+        try:
+            if raw:
+                raw_repl(names)
+                raw = False
+            friendly_repl(names, board)
+            raw = True
+        except KeyboardInterrupt:  # which came too late for the program
+            pass
+
+
+main(sys.argv[1])

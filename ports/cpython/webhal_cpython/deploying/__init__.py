@@ -1,0 +1,16 @@
+"""Deploying: puts an application and what it needs of webhal on a board, and makes sure that it serves.
+
+- deploy.py, devices.py, monitor.py: the commands
+- finding.py: which boards there are; a TARGET's board
+- board.py: what every board is to the commands, its Facts and its operations
+- serial_board.py: MicroPython over a serial line, by mpremote
+- drive.py, workflow.py: CircuitPython's drive, and its web workflow
+- library.py, fileset.py, settings.py: what a board shall have: webhal's own files, all files, settings.toml
+- plan.py: what is to be sent and removed
+- verify.py: a request to the board that was deployed to
+- progress.py: what is shown meanwhile
+"""
+
+
+class DeployError(Exception):
+    """Says in one line what went wrong and what to do."""

@@ -1,0 +1,93 @@
+"""What every board is to the commands: facts, and files that can be looked at, put in place and started."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from webhal_cpython.deploying import DeployError
+
+if TYPE_CHECKING:
+    from webhal_cpython.deploying.plan import Plan
+
+OLDEST = {"micropython": (1, 20), "circuitpython": (8, 0)}  # .mpy 6 with `1.20`; socketpool as the port knows it
+MPY_VERSION = 6  # of what mpy-cross makes; a board takes bytecode of any 6.x
+
+Advance = Callable[[int], None]  # called with the number of bytes that were sent
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a board says that it is. Sizes are bytes; None where it does not tell."""
+
+    runtime: str
+    version: tuple[int, ...]
+    chip: str  # sys.platform: "esp8266", "esp32", "rp2"; CircuitPython's board id
+    machine: str = ""
+    mpy: int = 0  # sys.implementation._mpy
+    memory: int | None = None
+    flash: int | None = None
+    block: int = 4096  # the least that a file takes of the flash
+
+    def __str__(self) -> str:
+        version = ".".join(map(str, self.version))
+        sizes = [
+            f"{size // 1024} KB of {what} free"
+            for size, what in ((self.memory, "memory"), (self.flash, "flash"))
+            if size is not None
+        ]
+        names = {"micropython": "MicroPython", "circuitpython": "CircuitPython"}
+        return ", ".join([f"{names.get(self.runtime, self.runtime)} {version}", self.machine or self.chip, *sizes])
+
+    @property
+    def dialect(self) -> str:
+        """The name of this board for `webhal check`."""
+        if self.runtime == "circuitpython":
+            return "circuitpython"
+        return "esp8266" if self.chip == "esp8266" else "esp32"
+
+    @property
+    def takes_mpy(self) -> bool:
+        return self.runtime == "micropython" and self.mpy & 0xFF == MPY_VERSION
+
+
+def judge(facts: Facts) -> None:
+    """Raise DeployError for a board on which webhal does not run."""
+    if facts.runtime not in OLDEST:
+        raise DeployError(f"it runs {facts.runtime}, which webhal has no port for")
+    oldest = OLDEST[facts.runtime]
+    if facts.version[:2] < oldest:
+        raise DeployError(
+            f"{facts} is too old: webhal needs {oldest[0]}.{oldest[1]} or newer; flash a newer firmware"
+            " (docs/deploying.md shows how)"
+        )
+
+
+class Board(Protocol):
+    """Operations raise DeployError."""
+
+    target: str
+    facts: Facts
+    main: str  # the file that the board runs when it starts
+
+    def complete(self) -> None:
+        """Put in place what an interrupted deployment has left to do."""
+
+    def read(self, path: str) -> bytes | None:
+        """A file's content; None if there is none."""
+
+    def hashes(self, paths: Iterable[str]) -> dict[str, str]:
+        """SHA-256 in hexadecimal of each of the files that is there."""
+
+    def apply(self, plan: Plan, advance: Advance) -> None:
+        """Do what is planned, `main` last, so that at any moment the board has the old application or the new one."""
+
+    def start(self) -> None:
+        """Start what is deployed, from the beginning."""
+
+    def address(self) -> str:
+        """Wait until the application is up: where the board is, as HOST or HOST:PORT."""
+
+    def close(self) -> None:
+        """Let go of the board, which goes on."""

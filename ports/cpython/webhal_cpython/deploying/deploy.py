@@ -1,0 +1,196 @@
+"""`webhal deploy FILE`: the command, from its arguments to the board that serves."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from webhal_cpython.cli import complain
+from webhal_cpython.deploying import DeployError, fileset, finding, plan, settings, verify
+from webhal_cpython.deploying.board import Board, judge
+from webhal_cpython.deploying.progress import Progress
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE", type=Path, help="the application")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument(
+        "--to", metavar="TARGET", help="a serial port, socket://HOST:PORT, a drive's folder, or http://BOARD"
+    )
+    where.add_argument("--all", action="store_true", help="every board found, at the same time")
+    parser.add_argument(
+        "--with",
+        dest="assets",
+        metavar="DIR_OR_FILE",
+        action="append",
+        type=Path,
+        default=[],
+        help="send this too; may be given several times",
+    )
+    parser.add_argument("--wifi-ssid", metavar="NAME", help="the network to join; its password is asked for")
+    parser.add_argument(
+        "--wifi-password", metavar="PASSWORD", help="of that network; other users of this computer may see it here"
+    )
+    parser.add_argument(
+        "--password", metavar="PASSWORD", help="of the web workflow; by default from settings.toml, or asked for"
+    )
+    extent = parser.add_mutually_exclusive_group()
+    extent.add_argument("--full", dest="extent", action="store_const", const="full", help="send all of webhal")
+    extent.add_argument(
+        "--minimal", dest="extent", action="store_const", const="minimal", help="only what the text shows to be used"
+    )
+    parser.add_argument("--source", action="store_true", help="send .py, not .mpy")
+    parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
+    parser.add_argument("--no-verify", dest="verify", action="store_false", help="do not wait for the board to serve")
+    parser.add_argument("--probe", metavar="PATH", default="/", help="fetch this to see whether it serves (default /)")
+
+
+@dataclass
+class _Wish:
+    """What is to be deployed, and how."""
+
+    application: fileset.Application
+    arguments: argparse.Namespace
+    own_settings: dict[str, str]  # as they are written
+
+
+def main(arguments: argparse.Namespace) -> int:
+    progress = Progress(arguments.all)
+    try:
+        application = fileset.read_application(arguments.file)
+        targets = _targets(arguments)
+        wish = _Wish(application, arguments, _own_settings(arguments, progress))
+    except DeployError as error:
+        return complain_about(error)
+    with progress.shown(), ThreadPoolExecutor(len(targets)) as pool:
+        outcomes = list(pool.map(lambda target: _deploy(target, wish, progress), targets))
+    failures = [outcome for outcome in outcomes if outcome]
+    for failure in failures:
+        complain_about(failure)
+    if arguments.all:
+        print(f"{len(targets) - len(failures)} of {len(targets)} boards done")
+    return 1 if failures else 0
+
+
+def complain_about(error: DeployError) -> int:
+    """The first line says what went wrong; what follows is the board's, or the checker's."""
+    for line in str(error).split("\n"):
+        code = complain(line)
+    return code
+
+
+def _targets(arguments: argparse.Namespace) -> list[str]:
+    if arguments.to:
+        return [arguments.to]
+    found = finding.targets()
+    if not found:
+        raise DeployError("no board found; plug one in, or name it with --to (`webhal devices` lists what is there)")
+    if len(found) > 1 and not arguments.all:
+        raise DeployError(f"{len(found)} boards found; choose with --to, or take --all: {' '.join(found)}")
+    return found
+
+
+def _own_settings(arguments: argparse.Namespace, progress: Progress) -> dict[str, str]:
+    """Of settings.toml beside the application, and of the arguments, which are not written there."""
+    text, exposed = settings.read_own(arguments.file.parent)
+    if exposed:
+        progress.say("", "settings.toml was readable by others; now it is yours alone")
+    own = settings.parse(text)
+    if arguments.wifi_ssid is not None:
+        password = arguments.wifi_password
+        if password is None:
+            password = _ask_password(f"Password of the WiFi {arguments.wifi_ssid}: ")
+        own[settings.SSID] = settings.quote(arguments.wifi_ssid)
+        own[settings.PASSWORD] = settings.quote(password)
+    elif arguments.wifi_password is not None:
+        raise DeployError("--wifi-password needs --wifi-ssid")
+    return own
+
+
+def _ask_password(prompt: str) -> str:
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().rstrip("\n")
+    return getpass.getpass(prompt)
+
+
+def _deploy(target: str, wish: _Wish, progress: Progress) -> DeployError | None:
+    """Deploy to one board; the error, if one ended it."""
+    try:
+        password = wish.arguments.password
+        if password is None:
+            password = settings.value(wish.own_settings.get("CIRCUITPY_WEB_API_PASSWORD", '""')) or None
+        board = finding.open_board(target, password)
+        try:
+            _deploy_to(board, wish, progress)
+        finally:
+            board.close()
+    except DeployError as error:
+        text = str(error)
+        return error if text.startswith(target) else DeployError(f"{target}: {text}")
+    return None
+
+
+def _deploy_to(board: Board, wish: _Wish, progress: Progress) -> None:
+    arguments = wish.arguments
+
+    def say(text: str) -> None:
+        progress.say(board.target, text)
+
+    say(f"{board.facts}" if progress.many else f"{board.target}: {board.facts}")
+    judge(board.facts)
+    fileset.check(wish.application, board.facts)
+    board.complete()
+    wanted = fileset.collect(
+        wish.application, board.facts, board.main, arguments.assets, arguments.extent or "", arguments.source
+    )
+    todo = _plan(board, wanted, wish.own_settings)
+    if board.facts.flash is not None and todo.flash(board.facts.block) > board.facts.flash:
+        raise DeployError(
+            f"its flash has {board.facts.flash // 1024} KB free, and {todo.flash(board.facts.block) // 1024} KB are"
+            " needed: remove files from it, or deploy with --minimal"
+        )
+    _announce(todo, say, arguments.dry_run)
+    if arguments.dry_run:
+        return
+    with progress.sending(board.target, todo.size) as advance:
+        board.apply(todo, advance)
+    board.start()
+    if arguments.verify:
+        where = verify.url(board.address(), wish.application.port, arguments.probe)
+        say(f"{where} answers: {verify.probe(where)}")
+
+
+def _plan(board: Board, wanted: dict[str, bytes], own: dict[str, str]) -> plan.Plan:
+    recorded = plan.read_record(board.read(plan.RECORD))
+    actual = board.hashes(plan.of_interest(wanted, recorded))
+    change = None
+    if own:
+        before = (board.read(settings.NAME) or b"").decode("utf-8", "replace")
+        after = settings.merge(before, own)
+        change = after.encode() if after != before else None
+    return plan.make(wanted, board.main, actual, recorded, change)
+
+
+def _announce(todo: plan.Plan, say: Callable[[str], None], dry: bool) -> None:
+    verb = "would be " if dry else ""
+    for path in todo.keep:
+        say(f"{path} on the board is not webhal's: {verb}kept as {todo.keep[path]}")
+    for path in todo.left:
+        say(f"{path} on the board was changed there: it stays, though it is not needed")
+    if dry:
+        for path, data in todo.send.items():
+            say(f"would send {path} ({len(data)} bytes)")
+        for path in todo.remove:
+            say(f"would remove {path}")
+    if not todo.send and not todo.remove:
+        say("nothing to send: the board has it all")
+        return
+    say(
+        f"{verb}sent: {len(todo.send)} file{'s' * (len(todo.send) != 1)}, {todo.size} bytes"
+        + (f"; {verb}removed: {len(todo.remove)}" if todo.remove else "")
+    )

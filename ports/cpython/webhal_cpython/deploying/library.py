@@ -1,0 +1,123 @@
+"""Which of webhal's own files an application needs on a board."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+from collections.abc import Iterable
+from pathlib import Path
+
+import webhal
+
+# In these folders, and of no use to a board: the interface's documentation, what CPython does faster, and what
+# stands for a board's network where there is an operating system.
+PC_ONLY = {"webhal.net", "webhal.cpython", "webhal.fast_head", "webhal_micropython.unix"}
+
+# Loaded only if an application asks for it, and what in its text shows that it does. Everything else may be
+# loaded because of what some client sends.
+OPTIONAL = {
+    "webhal.cookies": {"set_cookie"},
+    "webhal.helpers": {"abort", "redirect", "sleep_ms"},
+    "webhal.stream": {"async", "yield", "stream"},
+}
+
+_ENTRY = ("webhal", "webhal.app", "webhal.run")  # what every application loads
+
+
+def select(application: Iterable[ast.Module], runtime: str, extent: str = "") -> dict[str, Path]:
+    """The files by their names on a board, such as "webhal/app.py".
+
+    extent: "full", all there are; "minimal", without the optional ones that the application does not show to use;
+    else what the application imports, and whatever may be loaded because of that.
+    """
+    port = "webhal_" + runtime
+    everything = {**_modules("webhal"), **_modules(port)}
+    if extent == "full":
+        wanted = set(everything)
+    else:
+        without = _unused(application) if extent == "minimal" else set()
+        roots = {*_ENTRY, port, port + ".network"}
+        for tree in application:
+            roots |= _asked_for(tree)
+        wanted = _closure(roots & set(everything), everything, without)
+    return {
+        module.replace(".", "/") + ("/__init__.py" if module in ("webhal", port) else ".py"): everything[module]
+        for module in sorted(wanted)
+    }
+
+
+def _modules(package: str) -> dict[str, Path]:
+    """The modules of a package that boards can use, found without importing it."""
+    spec = importlib.util.find_spec(package)
+    assert spec and spec.origin  # webhal's own
+    found = {}
+    for file in Path(spec.origin).parent.glob("*.py"):
+        name = package if file.stem == "__init__" else f"{package}.{file.stem}"
+        if name not in PC_ONLY:
+            found[name] = file
+    return found
+
+
+def _closure(roots: set[str], everything: dict[str, Path], without: set[str]) -> set[str]:
+    """`roots` and all that they import, at once or late."""
+    found: set[str] = set()
+    waiting = list(roots)
+    while waiting:
+        module = waiting.pop()
+        if module in everything and module not in found and module not in without:
+            found.add(module)
+            waiting += imports(ast.parse(everything[module].read_text(encoding="utf-8")))
+    return found
+
+
+def imports(tree: ast.AST) -> set[str]:
+    """The dotted names of modules that are imported anywhere in a program, but for type checkers."""
+    names: set[str] = set()
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            waiting += node.orelse
+            continue
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module)
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+        waiting += ast.iter_child_nodes(node)
+    return names
+
+
+def _asked_for(tree: ast.Module) -> set[str]:
+    """The modules of webhal that an application names, itself or through the names of the package."""
+    homes = {}
+    for pair in webhal._HOMES.split():
+        name, home = pair.split(":")
+        homes[f"webhal.{name}"] = f"webhal.{home}"
+    named = {homes.get(name, name) for name in imports(tree)}
+    named |= {homes[f"webhal.{name}"] for name in _identifiers(tree) if f"webhal.{name}" in homes}
+    return named
+
+
+def _identifiers(tree: ast.AST) -> set[str]:
+    """Names, attributes and keywords of a program, and the statements that OPTIONAL knows."""
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name):
+            found.add(node.id)
+        elif isinstance(node, ast.Attribute):
+            found.add(node.attr)
+        elif isinstance(node, ast.keyword) and node.arg:
+            found.add(node.arg)
+        elif isinstance(node, ast.AsyncFunctionDef):
+            found.add("async")
+        elif isinstance(node, (ast.Yield, ast.YieldFrom, ast.GeneratorExp)):
+            found.add("yield")
+    return found
+
+
+def _unused(application: Iterable[ast.Module]) -> set[str]:
+    shown: set[str] = set()
+    for tree in application:
+        shown |= _identifiers(tree)
+    return {module for module, signs in OPTIONAL.items() if not signs & shown}

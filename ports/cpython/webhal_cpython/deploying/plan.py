@@ -1,0 +1,121 @@
+"""What is to be done to a board, from what it shall have, what it has, and what webhal put there before.
+
+The record, a file on the board, says which files webhal put there: a line "SHA-256  path" for each, as sha256sum
+writes them. A file whose content is not the recorded one is foreign: somebody else's, and never lost.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from webhal_cpython.deploying import DeployError
+
+RECORD = "webhal.files"
+NEW = ".new"  # follows the name of a file that is being written
+_PACKAGES = ("lib/webhal/", "lib/webhal_micropython/", "lib/webhal_circuitpython/")  # whoever put it there
+
+
+@dataclass
+class Plan:
+    """Paths are on the board. Nothing is to be done for a path that is in no list."""
+
+    main: str
+    send: dict[str, bytes] = field(default_factory=dict)  # in this order
+    remove: list[str] = field(default_factory=list)
+    keep: dict[str, str] = field(default_factory=dict)  # foreign files in the way: the names of their copies
+    left: list[str] = field(default_factory=list)  # webhal's once, not needed, changed by somebody: they stay
+    record: bytes = b""  # RECORD when all is done
+    union: bytes = b""  # RECORD until then: of all that may be there
+
+    @property
+    def size(self) -> int:
+        return sum(map(len, self.send.values()))
+
+    def flash(self, block: int) -> int:
+        """Bytes of flash that it takes at most, while the old files are still there."""
+        return sum((len(data) + block - 1) // block * block for data in self.send.values()) + 2 * block
+
+
+def digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def read_record(content: bytes | None) -> dict[str, set[str]]:
+    """The hashes that each path was recorded with; a damaged line is passed over, so its file counts as foreign."""
+    recorded: dict[str, set[str]] = {}
+    for line in (content or b"").decode("utf-8", "replace").splitlines():
+        known, _, path = line.partition("  ")
+        if len(known) == 64 and path:
+            recorded.setdefault(path, set()).add(known)
+    return recorded
+
+
+def write_record(recorded: dict[str, set[str]]) -> bytes:
+    return "".join(f"{known}  {path}\n" for path in sorted(recorded) for known in sorted(recorded[path])).encode()
+
+
+def of_interest(wanted: Iterable[str], recorded: Iterable[str]) -> list[str]:
+    """The paths whose hashes `make` wants to know."""
+    paths = {*wanted, *recorded}
+    paths |= {twin for path in wanted if (twin := _twin(path))}
+    return sorted(paths | set(_SHADOWS))
+
+
+_SHADOWS = ("webhal/__init__.py", "webhal/__init__.mpy", "webhal.py", "webhal.mpy")  # found before those in lib/
+
+
+def _twin(path: str) -> str:
+    """The other file that the same import could load."""
+    if path.endswith(".mpy"):
+        return path[:-4] + ".py"
+    return path[:-3] + ".mpy" if path.endswith(".py") else ""
+
+
+def make(
+    wanted: dict[str, bytes],
+    main: str,
+    actual: dict[str, str],
+    recorded: dict[str, set[str]],
+    settings: bytes | None = None,
+) -> Plan:
+    """The plan. `settings`: what settings.toml shall be, None if it stays; it is the board's, so it is not recorded.
+
+    Raises DeployError where a foreign file would be loaded in the place of one that is sent.
+    """
+    plan = Plan(main)
+    hashes = {path: digest(data) for path, data in wanted.items()}
+    for path in wanted:
+        if actual.get(path) != hashes[path]:
+            plan.send[path] = wanted[path]
+            if path in actual and actual[path] not in recorded.get(path, ()) and not path.startswith(_PACKAGES):
+                plan.keep[path] = _free(path, actual)
+    if settings is not None:
+        plan.send = {"settings.toml": settings, **plan.send}
+    for path in actual:
+        if path in wanted:
+            continue
+        if path in recorded and actual[path] not in recorded[path]:
+            plan.left.append(path)
+        elif path in recorded or (path.startswith(_PACKAGES) and _twin(path) in wanted):
+            plan.remove.append(path)
+        elif path in _SHADOWS or _twin(path) in wanted and path != main:
+            raise DeployError(
+                f"{path} on the board, which webhal did not put there, would be loaded instead: remove it"
+            )
+    for path in plan.left:
+        if _twin(path) in wanted:
+            raise DeployError(f"{path} on the board was changed there and would be loaded instead: remove it")
+    plan.record = write_record({path: {hashes[path]} for path in wanted})
+    both = {path: {hashes[path]} for path in wanted}
+    for path, known in recorded.items():
+        if path in actual:
+            both.setdefault(path, set()).update(known)
+    plan.union = write_record(both)
+    return plan
+
+
+def _free(path: str, actual: dict[str, str]) -> str:
+    """A name for a copy. By the content, so that doing it again does not make another."""
+    return f"{path}.{actual[path][:8]}.bak"

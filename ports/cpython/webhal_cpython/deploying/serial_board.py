@@ -1,0 +1,386 @@
+"""A MicroPython board over its serial line.
+
+mpremote's transport speaks the raw REPL; used as a library, for one connection serves a whole deployment. What it
+does not do is here: to get through to a program that is running, to look at many files at once, to write so that
+the power may go at any byte, and to wait for what the application says when it starts.
+"""
+
+from __future__ import annotations
+
+import ast
+import base64
+import contextlib
+import os
+import re
+import struct
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from webhal_cpython.deploying import DeployError
+from webhal_cpython.deploying.board import Advance, Facts
+from webhal_cpython.deploying.plan import NEW, RECORD, Plan, digest
+
+_BAUD = 115200
+_ANSWER_S = 10  # for what a board answers at once, unless its flash is busy
+_INTERRUPT_S = 15  # to end a program; a server may finish what runs, and boards start slowly
+_START_S = 60  # from a start to the address; joining WiFi may take 30 s
+_QUIET_S = 1.5  # a traceback is whole when nothing follows for so long
+_CHUNK = 512  # bytes of a file sent at once, which costs a board three times as much memory
+_BATCH = 16  # paths asked about at once
+
+_FACTS = """\
+import sys, os, gc
+gc.collect()
+i = sys.implementation
+f = lambda: 0
+try:
+    v = os.statvfs('/')
+except (AttributeError, OSError):
+    v = None
+print((i.name, tuple(i.version)[:3], sys.platform, getattr(i, '_machine', ''), getattr(i, '_mpy', 0), gc.mem_free(),
+    v and v[1] * v[3], v and v[1]))
+"""
+
+_HASHES = """\
+import hashlib
+def h(p):
+    try:
+        f = open(p, 'rb')
+        s = hashlib.sha256()
+        b = bytearray(512)
+        m = memoryview(b)
+        while 1:
+            n = f.readinto(b)
+            if not n:
+                break
+            s.update(m[:n])
+        f.close()
+    except OSError:
+        return print('-')
+    print(''.join(['%02x' % c for c in s.digest()]))
+"""
+
+_TOOLS = """\
+import os
+from binascii import a2b_base64 as d
+def folders(p):
+    i = p.find('/', 1)
+    while i > 0:
+        try:
+            os.mkdir(p[:i])
+        except OSError:
+            pass
+        i = p.find('/', i + 1)
+def copy(a, b):
+    with open(a, 'rb') as f:
+        with open(b + '.new', 'wb') as g:
+            while 1:
+                x = f.read(512)
+                if not x:
+                    break
+                g.write(x)
+    os.rename(b + '.new', b)
+def remove(p):
+    try:
+        os.remove(p)
+    except OSError:
+        pass
+"""
+
+_TODO = "webhal.todo"
+
+# Takes main.py's place while more than one file is put in place. A board that starts meanwhile goes on where it was
+# stopped: all new files are there under their temporary names.
+_COMPLETE = """\
+# webhal puts a new application in place. If that was interrupted, this completes it.
+import os
+
+def there(path):
+    try:
+        os.stat(path)
+        return True
+    except OSError:
+        return False
+
+for line in open("webhal.todo"):
+    path = line[1:].rstrip()
+    if line[0] == "+":
+        if there(path + ".new"):
+            os.rename(path + ".new", path)
+    elif there(path):
+        os.remove(path)
+        try:
+            os.rmdir(path[: path.rfind("/")])
+        except OSError:
+            pass
+if there("main.py.new"):
+    os.rename("main.py.new", "main.py")
+if __name__ == "__main__":
+    import machine
+    machine.reset()
+"""
+
+
+class SerialBoard:
+    """See board.Board."""
+
+    main = "main.py"
+
+    def __init__(self, target: str) -> None:
+        """Raises DeployError when it cannot be opened."""
+        self.target = target
+        self._said = ""
+        self._line: Any = _open(target)
+        try:
+            self._interrupt()
+            self.facts = self._facts()
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        with contextlib.suppress(Exception):
+            self._line.close()
+
+    # -- the line -----------------------------------------------------------------------------------
+
+    def _interrupt(self) -> None:
+        """Get the raw REPL, whatever runs, and a heap that nothing uses; main.py does not start."""
+        give_up = time.monotonic() + _INTERRUPT_S
+        try:
+            while True:
+                self._line.serial.write(b"\r\x03\x03\r\x01")
+                if self._until(b"raw REPL; CTRL-B to exit\r\n", 1.5):
+                    break
+                if time.monotonic() > give_up:
+                    raise DeployError(
+                        f"{self.target}: no answer from a MicroPython; is it the right port, and is the firmware"
+                        " flashed? Press the board's reset button and try again"
+                    )
+            self._line.serial.write(b"\x04")
+            if not self._until(b"soft reboot\r\n", _ANSWER_S):
+                raise DeployError(f"{self.target}: the board does not reset; press its reset button and try again")
+            if not self._until(b"raw REPL; CTRL-B to exit\r\n", _INTERRUPT_S):
+                raise DeployError(f"{self.target}: its boot.py does not end; press Ctrl-C in `webhal monitor`")
+            self._line.in_raw_repl = True
+        except OSError as error:
+            raise _lost(self.target) from error
+
+    def _until(self, ending: bytes, seconds: float) -> bool:
+        return bool(self._line.read_until(1, ending, timeout=seconds, timeout_overall=seconds).endswith(ending))
+
+    def _run(self, program: str) -> str:
+        """What a program prints. Raises OSError as the board did, DeployError for anything else."""
+        from mpremote.transport import TransportError, TransportExecError
+
+        try:
+            return bytes(self._line.exec(program)).decode()
+        except TransportExecError as error:
+            last = error.error_output.strip().splitlines()[-1]
+            if number := re.match(r"OSError: (?:\[Errno )?(\d+)", last):
+                raise BoardError(int(number[1])) from error
+            if last.startswith("MemoryError"):
+                raise DeployError(f"{self.target}: the board is out of memory; is there a large boot.py?") from error
+            if last.startswith("KeyboardInterrupt"):
+                raise DeployError(f"{self.target}: interrupted at the board") from error
+            raise DeployError(f"{self.target}: {last}") from error
+        except (TransportError, OSError, struct.error, IndexError) as error:
+            raise _lost(self.target) from error
+
+    def _facts(self) -> Facts:
+        name, version, platform, machine, mpy, memory, flash, block = ast.literal_eval(self._run(_FACTS).strip())
+        return Facts(name, version, platform, machine, mpy, memory, flash, block or 4096)
+
+    # -- files --------------------------------------------------------------------------------------
+
+    def read(self, path: str) -> bytes | None:
+        try:
+            self._run(f"from binascii import b2a_base64\nf = open({path!r}, 'rb')")
+        except BoardError:
+            return None
+        content = b""
+        while piece := base64.b64decode(self._run(f"print(str(b2a_base64(f.read({_CHUNK})), 'ascii'))")):
+            content += piece
+        self._run("f.close()")
+        return content
+
+    def hashes(self, paths: Iterable[str]) -> dict[str, str]:
+        paths = list(paths)
+        self._run(_HASHES)
+        found = {}
+        for start in range(0, len(paths), _BATCH):
+            batch = paths[start : start + _BATCH]
+            lines = self._run(f"for p in {tuple(batch)!r}: h(p)").split()
+            found.update({path: line for path, line in zip(batch, lines, strict=True) if line != "-"})
+        return found
+
+    def complete(self) -> None:
+        """Put in place what an interrupted deployment has left to do."""
+        if self.hashes([self.main]) == {self.main: digest(_COMPLETE.encode())}:
+            self._run(f"exec(open({self.main!r}).read(), {{'__name__': ''}})")
+
+    def apply(self, plan: Plan, advance: Advance) -> None:
+        """The new files are written under temporary names; then one rename puts the first step of the rest in place."""
+        try:
+            self._run(_TOOLS)
+            if self.read(RECORD) != plan.union:
+                self._write(RECORD, plan.union)
+                self._rename(RECORD)
+            staged = self.hashes([path + NEW for path in plan.send])
+            for path, data in plan.send.items():
+                if staged.get(path + NEW) != digest(data):
+                    self._write(path, data, advance)
+                else:
+                    advance(len(data))
+            for path, copy in plan.keep.items():
+                self._run(f"copy({path!r}, {copy!r})")
+            if len(plan.send) == 1 and not plan.remove:
+                self._rename(*plan.send)
+            elif plan.send or plan.remove:
+                self._put_in_place(plan)
+            if plan.record != plan.union:
+                self._write(RECORD, plan.record)
+                self._rename(RECORD)
+        except BoardError as error:
+            if error.full:
+                with contextlib.suppress(DeployError, BoardError):
+                    for path in plan.send:
+                        self._run(f"remove({path + NEW!r})")
+                raise DeployError(f"{self.target}: its flash is full; remove files that are not needed") from error
+            raise DeployError(f"{self.target}: it cannot write to its flash: {os.strerror(error.number)}") from error
+
+    def _put_in_place(self, plan: Plan) -> None:
+        if self.main not in plan.send:
+            self._run(f"copy({self.main!r}, {self.main + NEW + NEW!r})")
+            self._run(f"os.rename({self.main + NEW + NEW!r}, {self.main + NEW!r})")
+        todo = [f"+{path}\n" for path in plan.send if path != self.main] + [f"-{path}\n" for path in plan.remove]
+        self._write(_TODO, "".join(todo).encode())
+        self._rename(_TODO)
+        self._write("webhal.step", _COMPLETE.encode())
+        self._run(f"os.rename('webhal.step{NEW}', {self.main!r})")
+        self.complete()
+        self._run(f"remove({_TODO!r})")
+
+    def _write(self, path: str, data: bytes, advance: Advance = lambda count: None) -> None:
+        path += NEW
+        self._run(f"folders({path!r})\nf = open({path!r}, 'wb')\nw = f.write")
+        for start in range(0, len(data), _CHUNK):
+            piece = data[start : start + _CHUNK]
+            self._run(f"w(d({base64.b64encode(piece)!r}))")
+            advance(len(piece))
+        self._run("f.close()")
+
+    def _rename(self, path: str) -> None:
+        self._run(f"os.rename({path + NEW!r}, {path!r})")
+
+    # -- starting -----------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """ESP8266 keeps its ports until a hard reset; other boards would lose a USB line by one."""
+        try:
+            if self.facts.chip == "esp8266":
+                self._line.exec_raw_no_follow("import machine\nmachine.reset()")
+                self._until(b"\x04", 0.2)
+            else:
+                self._line.serial.write(b"\r\x02")
+                self._until(b">>> ", 2)
+                self._line.serial.write(b"\x04")
+                self._until(b"soft reboot\r\n", _ANSWER_S)
+        except Exception as error:  # mpremote's, pyserial's
+            raise _lost(self.target) from error
+
+    def address(self) -> str:
+        """Raises DeployError with what the board says instead, after _START_S at the latest."""
+        give_up = time.monotonic() + _START_S
+        said = b""
+        while time.monotonic() < give_up:
+            said += self._hear(_QUIET_S)
+            text = said.decode("utf-8", "replace").replace("\r\n", "\n")
+            if place := re.search(r"webhal: the board is at (\S+)", text):
+                return place[1]
+            if text.rstrip().endswith(">>>"):
+                raise DeployError(f"{self.target}: the application ended:\n{_last_words(text)}")
+        raise DeployError(
+            f"{self.target}: the board does not tell its address within {_START_S} s; "
+            + (f"it says:\n{_last_words(text)}" if said.strip() else "it says nothing")
+        )
+
+    def _hear(self, seconds: float) -> bytes:
+        """What the board sends until it pauses for `seconds`, or has told its address."""
+        heard = b""
+        quiet = time.monotonic() + seconds
+        try:
+            while time.monotonic() < quiet and b"board is at " not in heard.rpartition(b"\n")[0]:
+                count = self._line.serial.in_waiting
+                if count:
+                    heard += self._line.serial.read(count)
+                    quiet = time.monotonic() + (0.1 if heard.endswith(b">>> ") else seconds)
+                else:
+                    time.sleep(0.01)
+        except OSError:  # a USB line that went with the reset
+            self._reopen()
+        return heard
+
+    def _reopen(self) -> None:
+        self.close()
+        give_up = time.monotonic() + _ANSWER_S
+        while True:
+            time.sleep(0.2)
+            try:
+                self._line = _open(self.target)
+                return
+            except DeployError:
+                if time.monotonic() > give_up:
+                    raise
+
+    def lines(self) -> Any:
+        """For the monitor: the open serial line."""
+        return self._line.serial
+
+
+class BoardError(Exception):
+    """An OSError at the board."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+    @property
+    def full(self) -> bool:
+        return self.number in (28, 105, 112)  # dialect: ENOSPC, as littlefs and FAT spell it
+
+
+def _last_words(text: str) -> str:
+    """From the last traceback on, else the last lines; without the REPL's own."""
+    ours = (">>>", "MicroPython v", 'Type "h')
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith(ours)]
+    starts = [index for index, line in enumerate(lines) if line.startswith("Traceback ")]
+    lines = lines[starts[-1] :] if starts else lines[-10:]
+    return "\n".join("    " + "".join(sign if sign.isprintable() else "?" for sign in line) for line in lines)
+
+
+def _open(target: str) -> Any:
+    """mpremote's transport, with an end to every wait. Raises DeployError."""
+    try:
+        from mpremote.transport import TransportError
+        from mpremote.transport_serial import SerialTransport
+    except ImportError as error:
+        raise DeployError("mpremote is missing: pip install 'webhal[deploy]'") from error
+    try:
+        line = SerialTransport(target, baudrate=_BAUD, timeout=_ANSWER_S)
+    except (TransportError, OSError, ValueError) as error:
+        if "://" in target:
+            raise DeployError(f"cannot connect to {target}") from error
+        if os.name == "posix" and not os.path.exists(target):
+            raise DeployError(f"there is no {target}; `webhal devices` lists the boards") from error
+        if os.name == "posix" and not os.access(target, os.R_OK | os.W_OK):
+            raise DeployError(f"no permission to use {target}; add yourself to the group dialout") from error
+        raise DeployError(f"{target} is held by another program; close it (Thonny, a monitor …)") from error
+    with contextlib.suppress(AttributeError):
+        line.serial.write_timeout = _ANSWER_S
+    return line
+
+
+def _lost(target: str) -> DeployError:
+    return DeployError(f"{target}: the board stopped answering; plug it in again and repeat the command")

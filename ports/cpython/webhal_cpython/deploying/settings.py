@@ -1,0 +1,67 @@
+"""settings.toml: what is changed in it, line by line, so that all else in it stays as it is."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from pathlib import Path
+
+SSID = "CIRCUITPY_WIFI_SSID"
+PASSWORD = "CIRCUITPY_WIFI_PASSWORD"
+NAME = "settings.toml"
+
+_LINE = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*$")
+
+
+def parse(text: str) -> dict[str, str]:
+    """The values as they are written, in quotes or not, by name."""
+    return {found[1]: found[2] for line in text.splitlines() if (found := _LINE.match(line))}
+
+
+def value(written: str) -> str:
+    """A value as boards read it."""
+    if written[:1] == '"' and (found := re.match(r'"((?:[^"\\]|\\.)*)"', written)):
+        return re.sub(r"\\(.)", r"\1", found[1])
+    if written[:1] == "'" and (found := re.match(r"'([^']*)'", written)):
+        return found[1]
+    return written.split("#")[0].strip()
+
+
+def quote(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def merge(text: str, changes: dict[str, str]) -> str:
+    """`text` with these values, as they are to be written."""
+    lines = text.splitlines()
+    missing = dict(changes)
+    for index, line in enumerate(lines):
+        found = _LINE.match(line)
+        if found and found[1] in changes:
+            missing.pop(found[1], None)
+            if found[2] != changes[found[1]]:
+                lines[index] = f"{found[1]} = {changes[found[1]]}"
+    lines += [f"{name} = {written}" for name, written in missing.items()]
+    return "\n".join(lines) + "\n" if lines else ""
+
+
+def read_own(folder: Path) -> tuple[str, bool]:
+    """The application's settings on this machine, "" if there are none; and whether others could read them so far."""
+    path = folder / NAME
+    try:
+        text = path.read_text(encoding="utf-8")
+        exposed = os.name == "posix" and bool(path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO))
+        if exposed:
+            path.chmod(0o600)
+        return text, exposed
+    except FileNotFoundError:
+        return "", False
+
+
+def write_own(folder: Path, text: str) -> None:
+    """Nobody else may read it."""
+    path = folder / NAME
+    path.touch(mode=0o600)
+    path.chmod(0o600)
+    path.write_text(text, encoding="utf-8")

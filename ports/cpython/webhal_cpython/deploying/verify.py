@@ -1,0 +1,41 @@
+"""A request to the board that was deployed to: the proof that it serves."""
+
+from __future__ import annotations
+
+import time
+import urllib.error
+import urllib.request
+
+from webhal_cpython.deploying import DeployError
+
+_PATIENCE_S = 20  # from the address to the first answer
+_REQUEST_S = 5
+_MOST = 65536  # bytes of an answer that are read
+
+
+def url(address: str, port: int, path: str = "/") -> str:
+    """`address` may name a port itself."""
+    host = address if ":" in address or port == 80 else f"{address}:{port}"
+    return f"http://{host}{path if path.startswith('/') else '/' + path}"
+
+
+def probe(where: str) -> str:
+    """What the board answered, in words. Raises DeployError when it does not, or with a server's error."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    give_up = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            with opener.open(where, timeout=_REQUEST_S) as answer:
+                return f"{answer.status} {answer.reason}, {len(answer.read(_MOST))} bytes"
+        except urllib.error.HTTPError as error:
+            with error:
+                if error.code >= 500:
+                    raise DeployError(f"{where} answers {error.code} {error.reason}") from error
+                return f"{error.code} {error.reason}"
+        except OSError as error:
+            if time.monotonic() > give_up:
+                reason = getattr(error, "reason", error)
+                raise DeployError(
+                    f"{where} does not answer ({reason}); is this computer in the same network as the board?"
+                ) from error
+            time.sleep(0.3)
