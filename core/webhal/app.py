@@ -93,9 +93,15 @@ class App:
 
         `limits` are those of Server. Raises OSError when the link cannot come up, or `port` is taken.
         """
-        from webhal.run import run
+        from webhal.run import connect
 
-        run(self, port, host, network, limits)
+        network, place, limits, view = connect(network, port, host, limits)
+        connect = None  # type: ignore[assignment] # with which a board forgets all of run.py, for what comes now
+        from webhal.server import Server
+
+        server = Server(self, network, view, **limits)
+        server.adopt(*place)
+        server.run()
 
     # -- what a server asks -----------------------------------------------------------------------------
 

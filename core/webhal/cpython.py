@@ -9,7 +9,9 @@ from webhal import fast_head, http
 
 http.Connection = fast_head.Connection  # type: ignore[misc] # server.Slot is made of it
 
-from webhal import app, life, registering, request, server  # noqa: E402
+from webhal import app, life, registering, request, run, server  # noqa: E402
+
+run.FORGET = ()
 
 
 class _Late:

@@ -1,9 +1,9 @@
-"""A server's life around serving: stopping, a lost link; loaded when that happens. Starting is in start.py.
+"""A server's life around serving: stopping, a lost link; loaded when that happens. Starting is in run.py.
 
 The functions named in METHODS are methods of Server, which finds them here.
 """
 
-from webhal.start import open  # noqa: F401
+from webhal.run import open  # noqa: F401
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ _RETRY_MS = 1000  # first pause before a lost link is tried again; it doubles up
 _RETRY_MOST_MS = 32000
 
 
-METHODS = ("open", "serve", "stop", "close", "unlisten")
+METHODS = ("open", "stop", "close", "unlisten")
 
 
 def bound(server: "Server", name: str) -> "Callable[..., None]":
@@ -32,12 +32,6 @@ def unlisten(server: "Server") -> None:
         server.network.close(server.listener)
         server.listener = None
     server.full = False
-
-
-def serve(server: "Server") -> None:
-    """Step until `stop` was called and the requests that ran then are finished."""
-    while not server.stopping or server.listener or server.slots:
-        server.step(server.tick_ms)
 
 
 def stop(server: "Server") -> None:

@@ -1,7 +1,7 @@
-"""App.run: picks the platform's port, starts a server and serves; nothing else.
+"""Starting: picks the platform's port, brings its link up and makes a listener; serving is in server.py.
 
-To start takes more memory than to serve, so it is done in the order that needs least at once, and what was
-loaded for it makes room.
+To start takes more memory than to serve. So it is done in the order that needs least at once (App.run), and a
+board forgets what was loaded for it.
 """
 
 import gc
@@ -9,36 +9,60 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from webhal.app import App
     from webhal.net import Network
-
-
-def run(app: "App", port: int, host: str, network: "Network | None", limits: "dict[str, object]") -> None:
-    """What App.run promises."""
-    from webhal.start import connect
-
-    network, listener, limits, view = connect(network, port, host, limits)
-    connect = None  # type: ignore[assignment]
-    if hasattr(type(app), "__getattr__"):  # a board
-        for name in ("webhal.start", "webhal.registering"):
-            sys.modules.pop(name, None)
-    import webhal.http
-
-    gc.collect()
     from webhal.server import Server
 
-    try:
-        server = Server(app, network, view, **limits)
-    except BaseException:
-        network.close(listener)
-        raise
-    try:
-        try:
-            server.adopt(listener, port, host)
-            while not server.stopping or server.listener or server.slots:  # server.serve(), without its module
-                server.step(server.tick_ms)
-        except KeyboardInterrupt:
-            server.stop()
-            server.serve()
-    finally:
-        server.close()
+FORGET = ("webhal.run", "webhal.registering")  # whose heap is worth more to those who are served
+
+
+def connect(
+    network: "Network | None", port: int, host: str, limits: "dict[str, object]", timeout_ms: int = 30000
+) -> "tuple[Network, tuple[object, int, str], dict[str, object], memoryview]":
+    """Bring the link up; return network, listener with port and host, all limits, and a buffer to receive into.
+
+    Raises OSError when the link cannot come up, or the port cannot be listened on.
+    """
+    if network is None:
+        port_of = "webhal_" + sys.implementation.name + ".network"
+        network = __import__(port_of, None, None, ("Network",)).Network()
+    limits, view = complete(network, limits)
+    if network.status() != "up":
+        network.up(timeout_ms)
+    listener = network.listen(port, host, limits["connections"])
+    port = port or network.local_port(listener)
+    for name in FORGET:
+        sys.modules.pop(name, None)
+    gc.collect()
+    return network, (listener, port, host), limits, view
+
+
+def complete(network: "Network", limits: "dict[str, object]") -> "tuple[dict[str, object], memoryview]":
+    """All limits of a server, and its receive buffer. Raises TypeError or ValueError for limits that are wrong."""
+    _judge(limits)
+    # What suits an ESP8266.
+    whole = {"connections": 4, "head": 1024, "body": 2048, "deadlines": (5, 10, 2, 10), "buffer": 512}
+    whole.update(getattr(network, "limits", {}))
+    whole.update(limits)
+    return whole, memoryview(bytearray(whole["buffer"]))
+
+
+def _judge(limits: "dict[str, object]") -> None:
+    """Raise TypeError for a limit that a server does not have, ValueError for one that cannot be."""
+    for name in limits:
+        value = limits[name]
+        if name == "deadlines":
+            if len(value) != 4 or min(value) <= 0:
+                raise ValueError("deadlines are four positive numbers of seconds, not " + repr(value))
+        elif name not in ("connections", "head", "body", "buffer"):
+            raise TypeError("limits are connections, head, body, deadlines and buffer, not " + repr(name))
+        elif not isinstance(value, int) or value < (name != "body"):
+            raise ValueError("%s is a positive int, not %r" % (name, value))
+
+
+def open(server: "Server", port: int = 80, host: str = "", timeout_ms: int = 30000) -> None:
+    """Bring the link up and listen. Raises OSError when either cannot be done."""
+    network = server.network
+    if network.status() != "up":
+        network.up(timeout_ms)
+    listener = network.listen(port, host, server.connections)
+    server.adopt(listener, port or network.local_port(listener), host)

@@ -3,7 +3,7 @@
 Here live connection slots, deadlines and fairness, and the way of a plain request. What a plain request
 does not need is in modules that are loaded when it happens: bodies and responses of every other kind in
 exchange.py, what runs longer than a step in stream.py, refusals and failures in trouble.py, more clients
-than slots in crowd.py; starting, stopping and a lost link in life.py. HTTP itself is in http.py and response.py; a
+than slots in crowd.py; starting in run.py, stopping and a lost link in life.py. HTTP itself is in http.py and response.py; a
 platform's sockets are behind net.Network.
 
 Rules for whoever edits these files:
@@ -52,7 +52,7 @@ class Slot(Connection):
 
 
 class Server:
-    """Serves `app` over `network`, within limits that are given by name, else by the network, else in start.py.
+    """Serves `app` over `network`, within limits that are given by name, else by the network, else in run.py.
 
     connections   slots; more clients wait to be accepted, or take the place of the one that idles longest
     head          most bytes of a request's line and fields
@@ -76,9 +76,9 @@ class Server:
     retry = 0  # ms between two tries of a lost link
 
     def __init__(self, app: "App", network: "Network", view: "memoryview | None" = None, **limits: object) -> None:
-        """Raises TypeError or ValueError for wrong limits. With a `view`, start.connect has completed them."""
+        """Raises TypeError or ValueError for wrong limits. With a `view`, run.connect has completed them."""
         if view is None:
-            from webhal.start import complete
+            from webhal.run import complete
 
             limits, view = complete(network, limits)
         for name in limits:
@@ -97,8 +97,6 @@ class Server:
 
         def open(self, port: int = 80, host: str = "", timeout_ms: int = 30000) -> None: ...
 
-        def serve(self) -> None: ...
-
         def stop(self) -> None: ...
 
         def close(self) -> None: ...
@@ -112,15 +110,30 @@ class Server:
 
     def adopt(self, listener: object, port: int, host: str) -> None:
         """Serve those who connect to `listener`."""
-        port = port or self.network.local_port(listener)
-        self.place = (port, host)
         self.listener = listener
+        self.place = (port, host)
         self.network.watch(listener, True, False)
         self.tick()
         if "listen" in self.app.events:
             from webhal.events import emit
 
             emit(self.app, "listen", self.network.address(), port)
+
+    def serve(self) -> None:
+        """Step until `stop` was called and the requests that ran then are finished."""
+        while not self.stopping or self.listener or self.slots:
+            self.step(self.tick_ms)
+
+    def run(self) -> None:
+        """Serve until `stop` or Ctrl-C, then close."""
+        try:
+            try:
+                self.serve()
+            except KeyboardInterrupt:
+                self.stop()
+                self.serve()
+        finally:
+            self.close()
 
     # -- one step ---------------------------------------------------------------------------------------
 
@@ -221,27 +234,14 @@ class Server:
     def failed(self, slot: Slot, error: Exception) -> None:
         """A connection's work raised: whatever goes wrong costs that connection alone."""
         try:
-            if not isinstance(error, (OSError, MemoryError)):
-                from webhal.trouble import answer
+            if not isinstance(error, OSError):
+                from webhal.failing import failed
 
-                answer(self, slot, error)
+                failed(self, slot, error)
                 return
-        except Exception as second:
-            error = second
-        try:
-            if not isinstance(error, (OSError, MemoryError)):
-                from webhal.trouble import answer
-
-                answer(self, slot, error)
-                return
-        except (OSError, MemoryError) as second:
-            error = second
-        if isinstance(error, MemoryError):
-            from webhal.busy import busy
-
-            busy(self, slot)
-        else:
-            self.drop(slot)
+        except (OSError, MemoryError):
+            pass
+        self.drop(slot)
 
     def drop(self, slot: Slot) -> None:
         """Close a connection; idempotent."""

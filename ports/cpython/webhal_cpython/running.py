@@ -18,7 +18,6 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-import webhal.run
 from webhal import App, Request, Server
 from webhal_cpython.cli import complain, printable
 from webhal_cpython.loading import execute, explain
@@ -51,7 +50,12 @@ def main(arguments: argparse.Namespace) -> int:
         return complain(f"there is no file {path}", 2)
     if isinstance(sys.stdout, io.TextIOWrapper):  # whoever follows the output through a pipe reads whole lines
         sys.stdout.reconfigure(line_buffering=True)
-    run = webhal.run.run = _Run(arguments.host, arguments.port, arguments.log, name)
+    run = _Run(arguments.host, arguments.port, arguments.log, name)
+
+    def noted(app: App, port: int = 80, host: str = "", network: Any = None, **limits: Any) -> None:
+        run(app, port, host, network, limits)
+
+    App.run = noted  # type: ignore[method-assign]
     try:
         module = execute(path)
         if not run.called:
@@ -68,7 +72,7 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 class _Run:
-    """What App.run calls, in the place of webhal.run.run."""
+    """What App.run does under `webhal run`."""
 
     def __init__(self, host: str | None, port: int | None, log: bool, name: str) -> None:
         self.host = host

@@ -1,0 +1,28 @@
+"""What a connection gets whose work raised; small enough to be loaded where memory runs out."""
+
+import gc
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from webhal.server import Server, Slot
+
+_BUSY = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
+
+def failed(server: "Server", slot: "Slot", error: Exception) -> None:
+    """Answer if that can be: 503 where memory ran out and nothing of an answer is sent. Raises OSError to close."""
+    if not isinstance(error, MemoryError):
+        try:
+            from webhal.trouble import answer
+
+            answer(server, slot, error)
+            return
+        except MemoryError:
+            pass
+    answered = slot.phase == "write" or slot.phase == "linger" or getattr(slot.rest, "started", False)
+    server.release(slot)
+    gc.collect()
+    if answered:
+        raise OSError("answered in part")
+    slot.keep = -1
+    server.send(slot, _BUSY)
