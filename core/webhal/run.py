@@ -7,12 +7,14 @@ board forgets what was loaded for it.
 import gc
 import sys
 
+import webhal
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from webhal.net import Network
     from webhal.server import Server
 
-FORGET = ("webhal.run", "webhal.registering")  # whose heap is worth more to those who are served
+FORGET = ("run", "registering")  # whose heap is worth more to those who are served
 
 
 def connect(
@@ -31,7 +33,8 @@ def connect(
     listener = network.listen(port, host, limits["connections"])
     port = port or network.local_port(listener)
     for name in FORGET:
-        sys.modules.pop(name, None)
+        if sys.modules.pop("webhal." + name, None) and hasattr(webhal, name):
+            delattr(webhal, name)
     gc.collect()
     return network, (listener, port, host), limits, view
 
