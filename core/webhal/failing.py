@@ -2,6 +2,8 @@
 
 import gc
 
+from webhal.http import Request
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from webhal.server import Server, Slot
@@ -19,7 +21,17 @@ def failed(server: "Server", slot: "Slot", error: Exception) -> None:
             return
         except MemoryError:
             pass
-    answered = slot.phase == "write" or slot.phase == "linger" or getattr(slot.rest, "started", False)
+        except OSError:
+            raise
+        except Exception as second:  # a bug
+            from webhal.errors import log
+
+            log(second)
+            raise OSError("no answer")
+    rest = slot.rest
+    answered = slot.phase == "write" or slot.phase == "linger"
+    if not answered and rest is not None and type(rest) is not Request:
+        answered = rest.started
     server.release(slot)
     gc.collect()
     if answered:
