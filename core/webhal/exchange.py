@@ -173,7 +173,7 @@ def _taken(server: "Server", slot: "Slot") -> None:
         slot.phase = "handler"
         server.again.append(slot)
     elif slot.keep < 0:
-        from webhal.trouble import linger
+        from webhal.closing import linger
 
         linger(server, slot)
     elif not slot.keep:

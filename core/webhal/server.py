@@ -207,11 +207,15 @@ class Server:
     def dispatch(self, slot: Slot, request: Request) -> None:
         """Let the application answer."""
         result = self.app.handle(request)
-        if type(result) is str and not (slot.left or self.full or self.stopping or "response" in self.app.events):
-            if request.keep and request.minor and request.method != "HEAD" and len(result) < self.buffer:
+        if type(result) is str and request.minor and len(result) < self.buffer:
+            if not (slot.left or request.method == "HEAD" or "response" in self.app.events):
                 body = result.encode()  # what most responses are, made in one go
+                start = self.start
                 slot.keep = 1
-                self.send(slot, _TEXT % (self.start, len(body), body))
+                if not request.keep or self.full or self.stopping:
+                    slot.keep = -1 if request.keep else 0
+                    start += b"Connection: close\r\n"
+                self.send(slot, _TEXT % (start, len(body), body))
                 return
         from webhal.exchange import answer
 
@@ -220,16 +224,22 @@ class Server:
     def send(self, slot: Slot, out: bytes, rest: "Request | Stream | bytes | None" = None) -> None:
         """Send `out`, then go on with `rest`."""
         count = self.network.send(slot.socket, out, 0) if out else 0
-        if count == len(out) and rest is None and slot.keep > 0 and slot.start == len(slot.input):
+        if count is None or count < len(out) or rest is not None or (slot.keep > 0 and slot.start < len(slot.input)):
+            from webhal.exchange import sent
+
+            sent(self, slot, out, count or 0, rest)
+        elif slot.keep < 0:
+            from webhal.closing import linger
+
+            linger(self, slot)
+        elif not slot.keep:
+            self.drop(slot)
+        else:
             slot.phase = "idle"
             slot.since = self.now
             slot.input = b""  # or an idle connection keeps the last head in memory
             slot.start = 0
             slot.rest = None
-        else:
-            from webhal.exchange import sent
-
-            sent(self, slot, out, count or 0, rest)
 
     def failed(self, slot: Slot, error: Exception) -> None:
         """A connection's work raised: whatever goes wrong costs that connection alone."""

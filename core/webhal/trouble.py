@@ -1,4 +1,4 @@
-"""What a connection gets when something is wrong with it: refusals and lingering; loaded when that happens."""
+"""What a connection gets when something is wrong with it: refusals; loaded when that happens."""
 
 from webhal.errors import log
 from webhal.exchange import respond
@@ -45,12 +45,3 @@ def overdue(server: "Server", slot: "Slot") -> None:
         if age <= 1000 * server.deadlines[1] + slot.rest.grace:
             return
     server.failed(slot, HTTPError(408))
-
-
-def linger(server: "Server", slot: "Slot") -> None:
-    """End our side and read on, so that what is still arriving does not cost the client its answer."""
-    slot.phase = "linger"
-    slot.since = server.now
-    slot.input = b""
-    server.network.shut(slot.socket)
-    server.network.watch(slot.socket, True, False)
