@@ -41,12 +41,17 @@ class Server:
 
 
 @pytest.fixture
-def serve(micropython, pytestconfig, tmp_path):
-    """serve(folder, code): a Server that runs `code`, in which PORT is the port, until the test's end."""
-    heap = HEAP[pytestconfig.getoption("bits")]
+def heap(pytestconfig):
+    """Bytes of heap for a server."""
+    return HEAP[pytestconfig.getoption("bits")]
+
+
+@pytest.fixture
+def serve_code(micropython, heap, tmp_path):
+    """serve_code(path, code): a Server that runs `code`, in which PORT is the port, until the test's end."""
     with contextlib.ExitStack() as stack:
 
-        def start(path, code, heap=heap):
+        def start(path, code):
             port = free_port()
             log = stack.enter_context(open(tmp_path / f"{port}.log", "w+"))
             process = subprocess.Popen(

@@ -17,14 +17,14 @@ HALF = b"GET /?q=1 HTTP/1.1\r\nHost: board\r\nX-Half: "
 
 
 @pytest.fixture
-def server(serve, compiled, tmp_path):
+def server(serve_code, compiled, tmp_path):
     (tmp_path / "large.bin").write_bytes(random.Random(1).randbytes(LARGE))
-    return serve([compiled, SERVED], "import soak_app; soak_app.main(PORT, None)")
+    return serve_code([compiled, SERVED], "import soak_app; soak_app.main(PORT, None)")
 
 
 @pytest.fixture
-def impatient(serve, compiled):
-    return serve([compiled, SERVED], f"import soak_app; soak_app.main(PORT, {DEADLINES_S})")
+def impatient(serve_code, compiled):
+    return serve_code([compiled, SERVED], f"import soak_app; soak_app.main(PORT, {DEADLINES_S})")
 
 
 def ask(server, path="/", method="GET", body=None, connection=None):
