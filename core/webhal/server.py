@@ -228,18 +228,19 @@ class Server:
             from webhal.exchange import sent
 
             sent(self, slot, out, count or 0, rest)
-        elif slot.keep < 0:
-            from webhal.closing import linger
-
-            linger(self, slot)
-        elif not slot.keep:
-            self.drop(slot)
-        else:
+            return
+        slot.rest = None
+        if slot.keep > 0:
             slot.phase = "idle"
             slot.since = self.now
             slot.input = b""  # or an idle connection keeps the last head in memory
             slot.start = 0
-            slot.rest = None
+        elif slot.keep:
+            from webhal.closing import linger
+
+            linger(self, slot)
+        else:
+            self.drop(slot)
 
     def failed(self, slot: Slot, error: Exception) -> None:
         """A connection's work raised: whatever goes wrong costs that connection alone."""
