@@ -72,7 +72,8 @@ def test_hello_world_where_the_web_workflow_has_its_port():
 
 def test_any_request():
     def check(flavour, poll):
-        run = Run(flavour, "any_request.py", 8888, [request("GET", "/a"), b"hello?\r\n", request("PUT", "/", b"x")], poll=poll)
+        requests = [request("GET", "/a"), b"hello?\r\n", request("PUT", "/", b"x")]
+        run = Run(flavour, "any_request.py", 8888, requests, poll=poll)
         for received in run.received:
             assert b"\r\n\r\nThis is the server respose! :)" in received, received
         assert run.printed[0] == "The server is listening on 192.0.2.1 port 8888"
