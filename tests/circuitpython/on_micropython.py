@@ -5,6 +5,7 @@ name this file.
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -66,3 +67,31 @@ def test_what_most_applications_load_compiles_together(load):
     features = ["exchange", "routing", "request", "errors", "stream", "trouble", "crowd", "cookies", "chunked"]
     names = ["webhal.app", "webhal.run", *PORT, "webhal.server", *[f"webhal.{feature}" for feature in features]]
     assert load(*names) == "all loaded\n"
+
+
+def run_circuitpython_tests(executable, *files):
+    return subprocess.run(
+        [sys.executable, ROOT / "tools/run_circuitpython_tests.py", *files],
+        env={**os.environ, "WEBHAL_CIRCUITPYTHON": str(executable)},
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_a_circuitpython_that_is_given_runs_the_cores_tests(micropython, tmp_path):
+    stand_in = tmp_path / "circuitpython"
+    stand_in.write_text(f'#!/bin/sh\n[ "$1" = -c ] && exec echo circuitpython 10 3 0\nexec {micropython} "$@"\n')
+    stand_in.chmod(0o755)
+    good, bad = tmp_path / "test_good.py", tmp_path / "test_bad.py"
+    good.write_text("def test_a():\n    import webhal\n")
+    bad.write_text("def test_a():\n    assert False\n")
+    done = run_circuitpython_tests(stand_in, good)
+    assert done.returncode == 0 and " 1 passed, 0 failed " in done.stdout
+    done = run_circuitpython_tests(stand_in, good, bad)
+    assert done.returncode == 1 and " 1 passed, 1 failed " in done.stdout
+
+
+def test_what_is_no_circuitpython_is_refused(micropython, tmp_path):
+    for executable in (micropython, tmp_path / "missing", ""):
+        done = run_circuitpython_tests(executable)
+        assert done.returncode == 2 and done.stdout == "" and done.stderr.count("\n") == 1
