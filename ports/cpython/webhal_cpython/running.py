@@ -51,11 +51,8 @@ def main(arguments: argparse.Namespace) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):  # whoever follows the output through a pipe reads whole lines
         sys.stdout.reconfigure(line_buffering=True)
     run = _Run(arguments.host, arguments.port, arguments.log, name)
-
-    def noted(app: App, port: int = 80, host: str = "", network: Any = None, **limits: Any) -> None:
-        run(app, port, host, network, limits)
-
-    App.run = noted  # type: ignore[method-assign]
+    # A lambda, because only a function becomes a method.
+    App.run = lambda *values, **settings: run(*values, **settings)  # type: ignore[method-assign, assignment]
     try:
         module = execute(path)
         if not run.called:
@@ -82,7 +79,7 @@ class _Run:
         self.called = False
         self.failure = ""  # why it could not listen
 
-    def __call__(self, app: App, port: int, host: str, network: Any, limits: dict[str, Any]) -> None:
+    def __call__(self, app: App, port: int = 80, host: str = "", network: Any = None, **limits: Any) -> None:
         if self.name and getattr(sys.modules["__main__"], self.name, None) is not app:
             return
         self.called = True
