@@ -1,0 +1,179 @@
+"""Error handlers by status and by exception, in mounted applications too; the default text; the log."""
+
+import sys
+
+from serving import get, serve
+
+from webhal import App, HTTPError, Response, abort
+from webhal.errors import log
+from webhal.testing import TestClient
+
+
+class Base(Exception):
+    pass
+
+
+class Derived(Base):
+    pass
+
+
+def raiser(error):
+    def handler(request):
+        raise error
+
+    return handler
+
+
+def test_default_texts():
+    app = App()
+    app.get("/teapot")(lambda request: abort(418))
+    app.get("/said")(lambda request: abort(409, "already there", {"Retry-After": "5"}))
+    client = TestClient(app)
+    response = client.get("/none")
+    assert (response.status, response.text) == (404, "Not Found\n")
+    assert response.headers["content-type"] == "text/plain; charset=utf-8"
+    assert client.post("/said", body="").text == "Method Not Allowed\n"
+    response = client.get("/said")
+    assert (response.status, response.text, response.headers["retry-after"]) == (409, "already there\n", "5")
+    assert client.get("/teapot").text == "\n"
+
+
+def test_a_handler_s_exception_is_a_500_that_tells_the_client_nothing():
+    app = App()
+    app.get("/")(raiser(KeyError("secret")))
+    app.post("/")(raiser(OSError("secret")))
+    with serve(app) as bench:
+        for method in ("GET", "POST", "HEAD"):
+            answer = bench.ask(get("/", "Connection: close\r\n", method))
+            assert answer.startswith(b"HTTP/1.1 500 Internal Server Error\r\n") and b"secret" not in answer
+            assert answer.endswith(b"\r\n\r\n" if method == "HEAD" else b"\r\n\r\nInternal Server Error\n")
+        assert bench.take_log() == ["KeyError", "OSError", "KeyError"]
+        client = bench.connect(get() * 2)  # it does not cost the connection
+        bench.until(lambda: client.received.count(b" 500 ") == 2)
+        bench.take_log()
+
+
+def test_the_log_has_the_traceback():
+    class Stream:
+        text = ""
+
+        def write(self, text):
+            Stream.text += text if isinstance(text, str) else str(text, "utf-8")
+            return len(text)
+
+    def inside():
+        raise ValueError("of inside")
+
+    try:
+        inside()
+    except ValueError as error:
+        caught = error
+    if sys.implementation.name == "cpython":
+        sys.stderr, saved = Stream(), sys.stderr
+        try:
+            log(caught)
+        finally:
+            sys.stderr = saved
+        assert "in inside\n" in Stream.text and Stream.text.endswith("ValueError: of inside\n")
+        calls = []
+        sys.print_exception = lambda error, stream: calls.append(error)  # as boards have it
+        try:
+            log(caught)
+        finally:
+            del sys.print_exception
+        assert calls == [caught]
+    else:
+        log(caught)
+
+
+def test_handlers_by_status():
+    app = App()
+    seen = []
+
+    @app.error(404)
+    def missing(request, error):
+        seen.append((request.path, type(error).__name__, error.status))
+        return "nothing at " + request.path
+
+    app.error(405)(lambda request, error: {"allow": error.headers["Allow"]})
+    app.error(418)(lambda request, error: ("said", 200, {"X-A": "b"}))
+    app.error(409)(lambda request, error: Response("a", 201))
+    app.error(410)(lambda request, error: None)
+    app.get("/418")(lambda request: abort(418))
+    app.get("/409")(lambda request: abort(409))
+    app.get("/410")(lambda request: abort(410))
+    client = TestClient(app)
+    response = client.get("/x")
+    assert (response.status, response.text) == (404, "nothing at /x") and seen == [("/x", "HTTPError", 404)]
+    response = client.post("/418", body="")
+    assert (response.status, response.json()) == (405, {"allow": "GET, HEAD, OPTIONS"})
+    response = client.get("/418")
+    assert (response.status, response.text, response.headers["x-a"]) == (200, "said", "b")
+    assert client.get("/409").status == 201
+    assert (client.get("/410").status, client.get("/410").body) == (410, b"")
+
+
+def test_handlers_by_exception():
+    app = App()
+    app.get("/base")(raiser(Base("b")))
+    app.get("/derived")(raiser(Derived("d")))
+    app.get("/other")(raiser(ValueError("v")))
+    app.get("/key")(raiser(KeyError("k")))
+    app.get("/http")(raiser(HTTPError(418)))
+    app.error(Base)(lambda request, error: "base %s" % error)
+    app.error(Derived)(lambda request, error: ("derived %s" % error, 400))
+    app.error(LookupError)(lambda request, error: "lookup")
+    app.error(HTTPError)(lambda request, error: "http %d" % error.status)
+    with serve(app) as bench:
+        expected = {
+            "/base": (500, "base b"),
+            "/derived": (400, "derived d"),
+            "/key": (500, "lookup"),
+            "/http": (418, "http 418"),
+            "/none": (404, "http 404"),
+        }
+        for path in expected:
+            answer = bench.ask(get(path, "Connection: close\r\n"))
+            status, text = expected[path]
+            assert answer.startswith(b"HTTP/1.1 %d " % status) and answer.endswith(b"\r\n\r\n" + text.encode()), path
+        assert bench.take_log() == []  # they are expected
+        assert b" 500 " in bench.ask(get("/other", "Connection: close\r\n"))
+        assert bench.take_log() == ["ValueError"]
+
+
+def test_a_status_wins_over_a_type():
+    app = App()
+    app.error(HTTPError)(lambda request, error: "type")
+    app.error(404)(lambda request, error: "status")
+    client = TestClient(app)
+    assert client.get("/").text == "status"
+    assert client.request("BREW", "/").text == "type"
+
+
+def test_the_handler_for_500_answers_for_exceptions_which_are_logged():
+    app = App()
+    app.get("/key")(raiser(KeyError("k")))
+    app.get("/abort")(lambda request: abort(500, "said"))
+    app.error(500)(lambda request, error: "sorry for " + type(error).__name__)
+    with serve(app) as bench:
+        answer = bench.ask(get("/key", "Connection: close\r\n"))
+        assert answer.startswith(b"HTTP/1.1 500 ") and answer.endswith(b"sorry for KeyError")
+        assert bench.take_log() == ["KeyError"]
+        assert bench.ask(get("/abort", "Connection: close\r\n")).endswith(b"sorry for HTTPError")
+
+
+def test_mounted_applications_answer_first_then_those_around():
+    outer, inner, deep = App(), App(), App()
+    outer.mount("/in", inner)
+    inner.mount("/deep", deep)
+    outer.error(404)(lambda request, error: "outer")
+    inner.error(404)(lambda request, error: "inner")
+    outer.error(Base)(lambda request, error: "outer base")
+    deep.error(Derived)(lambda request, error: "deep derived")
+    deep.get("/base")(raiser(Base()))
+    deep.get("/derived")(raiser(Derived()))
+    client = TestClient(outer)
+    assert client.get("/x").text == "outer"
+    assert client.get("/in/x").text == client.get("/in/deep/x").text == "inner"
+    assert client.get("/in/deep/base").text == "outer base"
+    assert client.get("/in/deep/derived").text == "deep derived"

@@ -1,0 +1,106 @@
+"""App.run: which network it serves over, what it raises, and how it ends."""
+
+import sys
+
+from webhal import App
+from webhal.testing.fake import FakeNetwork
+
+
+def raises(error_type, act):
+    try:
+        act()
+    except error_type as error:
+        return error
+    raise AssertionError("nothing raised")
+
+
+class Ending(FakeNetwork):
+    """A network on which somebody presses Ctrl-C after some waits."""
+
+    def __init__(self, waits):
+        super().__init__(harsh=False)
+        self.waits = waits
+        self.client = None
+
+    def wait(self, timeout_ms):
+        self.waits -= 1
+        if self.client is None:
+            self.client = self.connect(self.listeners[0].port)
+            self.client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        if not self.waits:
+            raise KeyboardInterrupt
+        return super().wait(timeout_ms)
+
+
+def slow():
+    from webhal import sleep_ms
+
+    app = App()
+
+    @app.get("/")
+    async def handler(request):
+        await sleep_ms(3000)
+        return "done"
+
+    return app
+
+
+def test_ctrl_c_finishes_what_runs():
+    net = Ending(3)
+    slow().run(8080, network=net)
+    assert net.client.received.endswith(b"done") and b"Connection: close" in net.client.received
+    assert not net.listeners and not net.sockets
+
+
+def test_a_second_ctrl_c_ends_at_once():
+    class Twice(Ending):
+        def wait(self, timeout_ms):
+            if self.waits < 0:
+                raise KeyboardInterrupt
+            return super().wait(timeout_ms)
+
+    net = Twice(3)
+    raises(KeyboardInterrupt, lambda: slow().run(8080, network=net))
+    assert net.client.received == b"" and not net.listeners and not net.sockets
+
+
+def test_a_port_that_is_taken():
+    net = FakeNetwork()
+    net.listen(8080, "", 1)
+    raises(OSError, lambda: App().run(8080, network=net))
+
+
+def test_no_link():
+    net = FakeNetwork()
+    net.lose_link()
+    assert "no such network" in str(raises(OSError, lambda: App().run(8080, network=net)))
+
+
+def test_limits_are_those_of_a_server():
+    net = FakeNetwork()
+    raises(TypeError, lambda: App().run(8080, network=net, conections=4))
+    raises(ValueError, lambda: App().run(8080, network=net, connections=0))
+    assert not net.listeners
+
+
+def test_the_platform_s_own_network_is_the_default():
+    name = "webhal_" + sys.implementation.name
+    saved = {key: sys.modules[key] for key in list(sys.modules) if key.split(".")[0] == name}
+    made = []
+
+    class Module:
+        def Network():  # noqa: N805
+            made.append(Ending(3))
+            return made[0]
+
+    package = Module()
+    package.network = Module
+    sys.modules[name] = package
+    sys.modules[name + ".network"] = Module
+    try:
+        slow().run(0)
+    finally:
+        for key in (name, name + ".network"):
+            del sys.modules[key]
+        sys.modules.update(saved)
+    assert made[0].client.received.endswith(b"done")
