@@ -52,7 +52,7 @@ def main(arguments: argparse.Namespace) -> int:
         sys.stdout.reconfigure(line_buffering=True)
     run = _Run(arguments.host, arguments.port, arguments.log, name)
     # A lambda, because only a function becomes a method.
-    App.run = lambda *values, **settings: run(*values, **settings)  # type: ignore[method-assign, assignment]
+    App.run = lambda *values, **settings: run(*values, **settings)  # type: ignore[method-assign]
     try:
         module = execute(path)
         if not run.called:
