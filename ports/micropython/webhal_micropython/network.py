@@ -6,7 +6,6 @@ who are served.
 """
 
 import errno
-import gc
 import select
 import socket as bsd
 import sys
@@ -80,7 +79,6 @@ class Network:
             socket.close()
         except OSError:
             pass
-        gc.collect()
 
     def shut(self, socket: "Any") -> None:
         """Nothing: MicroPython's sockets have no shutdown."""
