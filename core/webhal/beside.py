@@ -27,6 +27,8 @@ def step(server: "Server", timeout_ms: int) -> None:
         timeout_ms = min(timeout_ms, _CROWDED_MS)
     if server.stopping:
         _wind_up(server)
+        if not server.slots:
+            timeout_ms = 0
     server.poll(timeout_ms)
     try:
         for slot in again:
