@@ -144,3 +144,44 @@ def test_for_a_slot_closes_the_connection():
             webhal.server.Slot = slot
         assert not bench.net.sockets
         assert b"hello" in bench.ask(get("/", "Connection: close\r\n"))
+
+
+def test_for_a_response():
+    import webhal.exchange
+
+    def greedy(*values):
+        raise MemoryError("of the core")
+
+    serialise = webhal.exchange.serialise
+    with serve(hello()) as bench:
+        webhal.exchange.serialise = greedy
+        try:
+            assert bench.ask(get("/none")) == BUSY
+        finally:
+            webhal.exchange.serialise = serialise
+        assert bench.ask(get("/none", "Connection: close\r\n")).startswith(b"HTTP/1.1 404 ")
+
+
+def test_for_watching_the_listener_of_a_full_server():
+    for error in (MemoryError("of the port"), OSError("finished")):
+        for nth in (1, 2):
+            with serve(hello(), harsh=False) as bench:
+                for _ in range(4):
+                    bench.connect()
+                bench.run(100)
+                watch = bench.net.watch
+                calls = []
+
+                def greedy(socket, read, write, watch=watch, bench=bench, calls=calls, nth=nth, error=error):
+                    if socket in bench.net.listeners:
+                        calls.append(read)
+                        if len(calls) == nth:
+                            raise error
+                    watch(socket, read, write)
+
+                bench.net.watch = greedy
+                bench.connect()
+                bench.run(100)
+                assert len(calls) >= nth
+                bench.run(900)
+                assert b"hello" in bench.ask(get("/", "Connection: close\r\n"))

@@ -124,3 +124,16 @@ def test_each_connection_gets_one_turn_a_step():
             counts.append([len(follower()) for follower in numbers])
             assert all([counts[-1][i] - counts[-2][i] <= 1 for i in range(3)]), counts
         assert len(counts) == 10
+
+
+def test_an_empty_line_after_a_request_leaves_the_connection_idle():
+    for harsh in (False, True):
+        with serve(hello(), harsh=harsh, deadlines=(9, 9, 2, 9)) as bench:
+            client = bench.connect(get() + b"\r\n")
+            bench.run(1500)
+            assert client.state == "open" and client.received.endswith(b"hello")
+            client.send(get())
+            bench.run(100)
+            assert client.received.count(b"hello") == 2
+            bench.run(2600)
+            assert client.state == "ended"

@@ -154,3 +154,38 @@ def test_what_a_hook_reads_of_a_refused_request():
         bench.ask(b"nonsense\r\n\r\n")
         bench.ask(LARGE)
         assert seen == [([], None, {}, 400), ([], "a", {}, 413)]
+
+
+def test_a_bug_while_a_failure_is_answered_costs_one_connection():
+    app = hello()
+
+    def broken(request, error):
+        raise RuntimeError("in the core")
+
+    with serve(app) as bench:
+        app.fail = broken
+        assert bench.ask(b"nonsense\r\n\r\n") == b""
+        del app.fail
+        assert bench.take_log() == ["RuntimeError"]
+        assert bench.ask(get("/", "Connection: close\r\n")).endswith(b"hello")
+
+
+def test_a_bug_after_the_answer_began_ends_the_connection():
+    app = hello()
+    app.get("/big")(lambda request: "~" * 1500)
+    with serve(app) as bench:
+        client = bench.connect(get("/big"))
+        client.window = 100
+        bench.run(100)
+        send = bench.net.send
+
+        def broken(*values):
+            raise RuntimeError("in the port")
+
+        bench.net.send = broken
+        client.window = 200
+        bench.run(100)
+        bench.net.send = send
+        assert not bench.server.slots and bench.take_log() == ["RuntimeError"]
+        assert len(client.received) == 100
+        assert bench.ask(get("/", "Connection: close\r\n")).endswith(b"hello")

@@ -9,8 +9,8 @@ from webhal.request import MultiDict, _fields
 from webhal.server import Server
 from webhal.testing.fake import FakeNetwork
 
-# A PC's limits, but for the buffer, which is a board's to bear. Tests of a board's application may give its own.
-_LIMITS = {"connections": 16, "head": 16384, "body": 1 << 20, "deadlines": (10, 20, 5, 20), "buffer": 4096}
+# A PC's limits, but for the buffer, which a board has to bear. Tests of an application for boards may give theirs.
+_LIMITS = {"connections": 16, "head": 16384, "body": 1 << 20, "deadlines": (10, 20, 5, 20), "buffer": 1024}
 _PATIENCE_MS = 600_000  # virtual time that an answer may take if `ms` does not say
 _PLAIN = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~"
 
