@@ -26,8 +26,9 @@ def step(server: "Server", timeout_ms: int) -> None:
     if server.full:
         timeout_ms = min(timeout_ms, _CROWDED_MS)
     if server.stopping:
+        last = server.listener is not None
         _wind_up(server)
-        if not server.slots:
+        if last and not server.slots:
             timeout_ms = 0
     server.poll(timeout_ms)
     try:
