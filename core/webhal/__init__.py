@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from webhal.response import Response as Response
     from webhal.server import Server as Server
 
-_HOMES = " App:app HTTPError:http Request:http Response:response Server:server abort:helpers redirect:helpers sleep_ms:helpers "
+_HOMES = (
+    " App:app HTTPError:http Request:http Response:response Server:server"
+    " abort:helpers redirect:helpers sleep_ms:helpers "
+)
 
 
 def __getattr__(name: str) -> object:

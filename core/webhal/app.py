@@ -9,13 +9,21 @@ routing.py; error handlers in errors.py.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any, Protocol, TypeVar
+
+    from typing_extensions import Unpack  # of Python 3.11; known to type checkers
 
     from webhal.http import Request
-    from webhal.net import Network
+    from webhal.net import Limits, Network
     from webhal.response import Response
 
-    Handler = Callable[..., object]
-    Decorator = Callable[[Handler], Handler]
+    Handler = Callable[..., Any]
+    H = TypeVar("H", bound=Handler)
+
+    class Decorator(Protocol):
+        """Registers a function, which stays what it is."""
+
+        def __call__(self, handler: H) -> H: ...
 
 
 class App:
@@ -28,7 +36,7 @@ class App:
     parent: "App | None" = None  # where this one is mounted
     # What is registered, apart from fixed routes: shared and empty, and replaced, never changed, so that an
     # application on a board has the memory of what it uses only.
-    patterns: "tuple[tuple[str, list[object], Handler], ...]" = ()  # routing.compile_path() makes these
+    patterns: "tuple[tuple[str, list[Any], Handler], ...]" = ()  # routing.compile_path() makes these
     mounts: "tuple[tuple[str, App], ...]" = ()
     streamed: "tuple[Handler, ...]" = ()  # handlers that read the request's body themselves
     before: "tuple[Handler, ...]" = ()
@@ -59,7 +67,7 @@ class App:
 
             return route(self, path, methods, stream)
 
-        def register(handler: "Handler") -> "Handler":
+        def register(handler: "H") -> "H":
             self.routes[methods[0] + " " + path] = handler
             return handler
 
@@ -75,9 +83,9 @@ class App:
 
         def mount(self, prefix: str, app: "App") -> None: ...
 
-        def before_request(self, hook: Handler) -> Handler: ...
+        def before_request(self, hook: H) -> H: ...
 
-        def after_request(self, hook: Handler) -> Handler: ...
+        def after_request(self, hook: H) -> H: ...
 
         def error(self, cause: "int | type[Exception]") -> Decorator: ...
 
@@ -88,7 +96,9 @@ class App:
 
         return bound(self, name)
 
-    def run(self, port: int = 80, host: str = "", network: "Network | None" = None, **limits: object) -> None:
+    def run(
+        self, port: int = 80, host: str = "", network: "Network | None" = None, **limits: "Unpack[Limits]"
+    ) -> None:
         """Serve until Ctrl-C, over this platform's port of webhal or another `network`.
 
         `limits` are those of Server. Raises OSError when the link cannot come up, or `port` is taken.
@@ -105,7 +115,7 @@ class App:
 
     # -- what a server asks -----------------------------------------------------------------------------
 
-    def handle(self, request: "Request") -> object:
+    def handle(self, request: "Request") -> "Any":
         """The Response to `request`, a str for a plain one, or the running handler if it is async or streams.
 
         A running handler's outcome goes to `request.app.finish` or `request.app.fail`.
@@ -123,7 +133,7 @@ class App:
         except Exception as error:
             return request.app.fail(request, error)
 
-    def answer(self, request: "Request", path: str) -> object:
+    def answer(self, request: "Request", path: str) -> "Any":
         """What the handler for `path` returns, or a hook before it. Raises HTTPError where there is none."""
         if not self.before:
             handler = self.routes.get(request.method + " " + path)

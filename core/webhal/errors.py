@@ -7,6 +7,10 @@ from webhal.http import HTTPError, Request
 from webhal.response import Response, to_response
 from webhal.status import phrase
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 
 def fail(app: App, request: Request, error: Exception) -> Response:
     """The Response to send for what a handler or the parser raised; raises MemoryError only."""
@@ -19,7 +23,7 @@ def fail(app: App, request: Request, error: Exception) -> Response:
         return Response("Internal Server Error\n", 500)
 
 
-def _explain(app: App, error: Exception, request: Request) -> Response:
+def _explain(app: App, error: "Any", request: Request) -> Response:
     """What the error handler says that fits best, here or in the applications around; else the default."""
     refused = isinstance(error, HTTPError)
     status = error.status if refused else 500
@@ -27,7 +31,7 @@ def _explain(app: App, error: Exception, request: Request) -> Response:
     while around:
         handler = around.errors.get(status) if refused else None
         if not handler:
-            best = None
+            best: "Any" = None
             for cause in around.errors:
                 if isinstance(cause, type) and isinstance(error, cause) and (not best or issubclass(cause, best)):
                     best = cause

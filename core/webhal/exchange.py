@@ -10,9 +10,10 @@ from webhal.response import Response, serialise
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from webhal.app import App
     from webhal.server import Server, Slot
-    from webhal.stream import Stream
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -45,8 +46,8 @@ def read_body(server: "Server", slot: "Slot", request: Request) -> None:
             request.body = piece
         else:
             if type(request.body) is bytes:
-                request.body = bytearray(request.body)
-            request.body.extend(piece)
+                request.body = bytearray(request.body)  # type: ignore[assignment] # until it is whole
+            request.body.extend(piece)  # type: ignore[attr-defined]
     else:
         request.connection = slot
     request.body = bytes(request.body)
@@ -62,7 +63,7 @@ def _streams(app: "App", request: Request) -> bool:
     return streams(app, request)
 
 
-def answer(server: "Server", slot: "Slot", request: Request, result: object) -> None:
+def answer(server: "Server", slot: "Slot", request: Request, result: "Any") -> None:
     """Send what the application made of a request."""
     if isinstance(result, (str, Response)):
         slot.rest = None
@@ -110,7 +111,7 @@ def connection_fields(server: "Server", slot: "Slot", request: Request) -> str:
     return server.fields if request.minor else server.fields + "Connection: keep-alive\r\n"
 
 
-def _stream(server: "Server", slot: "Slot", request: Request, source: object, response: "Response | None") -> None:
+def _stream(server: "Server", slot: "Slot", request: Request, source: "Any", response: "Response | None") -> None:
     from webhal.stream import Stream
 
     slot.rest = Stream(slot, request, source, response, server.now)
@@ -118,7 +119,7 @@ def _stream(server: "Server", slot: "Slot", request: Request, source: object, re
     server.again.append(slot)
 
 
-def sent(server: "Server", slot: "Slot", out: bytes, count: int, rest: "Request | Stream | bytes | None") -> None:
+def sent(server: "Server", slot: "Slot", out: "bytes | bytearray | memoryview", count: int, rest: "Any") -> None:
     """The platform took `count` bytes of `out`: see to the others, and then to `rest`."""
     slot.rest = rest
     if count < len(out):

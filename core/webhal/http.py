@@ -12,7 +12,7 @@ the place of this one).
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Mapping
     from typing import Any
 
     from webhal.app import App
@@ -32,7 +32,7 @@ CHUNKED = -1  # Request.length where the body's length is not known before its e
 class HTTPError(Exception):
     """Answer the request with an error: `status`, `message` (text for the client, or "")."""
 
-    def __init__(self, status: int, message: str = "", headers: "dict[str, str] | None" = None) -> None:
+    def __init__(self, status: int, message: str = "", headers: "Mapping[str, str] | None" = None) -> None:
         super().__init__(status, message)
         self.status = status
         self.message = message
@@ -59,13 +59,7 @@ class Request:
 
     app: "App"
     client: "tuple[str, int]"
-    args: "MultiDict"
-    cookies: "dict[str, str]"
-    form: "MultiDict"
-    headers: "MultiDict"
-    json: "Any"
-    read: "Callable[..., Read]"
-    text: str
+    connection: "Connection"  # of a body that is streamed
     minor = 1
     length = 0
     keep = True
@@ -78,7 +72,18 @@ class Request:
         self.path = path
         self.head = head
 
-    def __getattr__(self, name: str) -> "object":
+    if TYPE_CHECKING:  # request.py has these; __getattr__ loads it
+        args: MultiDict
+        cookies: dict[str, str]
+        form: MultiDict
+        headers: MultiDict
+        json: Any
+        text: str
+
+        def read(self, most: int = 512) -> Read:
+            """Awaitable: the next 1 to `most` bytes of a streamed body, b"" at its end."""
+
+    def __getattr__(self, name: str) -> object:
         # Not `from webhal import request`, which MicroPython asks of webhal.__getattr__ alone.
         from webhal.request import attribute
 

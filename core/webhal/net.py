@@ -1,8 +1,9 @@
 """The network interface: everything that webhal's core asks of a platform.
 
-One class, documented method by method. A port has a class of its own with these methods (it need not
-inherit); `webhal.testing.check` tests a port against every promise made here. No code runs from this
-file, and it is not sent to boards. Nothing here knows HTTP.
+One class, documented method by method, and one of what is optional. A port has a class of its own with these
+methods (it need not inherit); `webhal.testing.check` tests a port against every promise made here, and a type
+checker compares it where it is given to App.run. No code runs from this file, and it is not sent to boards.
+Nothing here knows HTTP.
 
 Three rules hold for every operation but `up` and `wait`:
 
@@ -16,8 +17,10 @@ A `socket` and a `listener` are whatever objects the port likes, if they are has
 identity.
 """
 
+from typing import Any, Protocol, TypedDict
 
-class Network:
+
+class Network(Protocol):
     """One platform's link, sockets and clock. Sockets are IPv4 or IPv6 TCP streams."""
 
     # -- link ---------------------------------------------------------------------------------------
@@ -39,24 +42,24 @@ class Network:
         """"up", "connecting" or "down". Cheap: the server asks several times a second."""
         raise NotImplementedError
 
-    def address(self) -> "str | None":
+    def address(self) -> str | None:
         """The address at which others reach this machine, as text, or None while the link is not up."""
         raise NotImplementedError
 
     # -- sockets ------------------------------------------------------------------------------------
 
-    def listen(self, port: int, host: str, backlog: int) -> object:
+    def listen(self, port: int, host: str, backlog: int) -> Any:
         """A listener on `port` (0: one that the platform chooses) of the address `host` ("": all).
 
         Raises OSError when it cannot; `error.errno` is errno.EADDRINUSE when the address is taken.
         """
         raise NotImplementedError
 
-    def local_port(self, listener: object) -> int:
+    def local_port(self, listener: Any) -> int:
         """The port that `listener` listens on, which is news only where `listen` was given port 0."""
         raise NotImplementedError
 
-    def accept(self, listener: object) -> "tuple[object, tuple[str, int]] | None":
+    def accept(self, listener: Any) -> tuple[Any, tuple[str, int]] | None:
         """The next waiting connection as (socket, (peer address, peer port)); None when none waits.
 
         Here OSError does not finish the listener: it means that the platform has no socket to spare
@@ -65,7 +68,7 @@ class Network:
         """
         raise NotImplementedError
 
-    def recv_into(self, socket: object, buffer: "bytearray | memoryview") -> "int | None":
+    def recv_into(self, socket: Any, buffer: bytearray | memoryview) -> int | None:
         """Receive into the start of `buffer`.
 
         n > 0: so many bytes were stored. 0: the peer has ended its stream, and nothing else; asked
@@ -73,7 +76,7 @@ class Network:
         """
         raise NotImplementedError
 
-    def send(self, socket: object, data: "bytes | bytearray | memoryview", start: int) -> "int | None":
+    def send(self, socket: Any, data: bytes | bytearray | memoryview, start: int) -> int | None:
         """Send from `data[start:]`, which is not empty; return how many bytes were taken, at least 1.
 
         None: the platform takes none now; `watch` for write tells when it may. Small writes leave at
@@ -81,7 +84,7 @@ class Network:
         """
         raise NotImplementedError
 
-    def close(self, socket: object) -> None:
+    def close(self, socket: Any) -> None:
         """Close a socket or a listener and forget that it was watched. Idempotent; never raises.
 
         What `send` has taken is still delivered, if the peer reads it and all that the peer sent was
@@ -89,7 +92,7 @@ class Network:
         """
         raise NotImplementedError
 
-    def shut(self, socket: object) -> None:
+    def shut(self, socket: Any) -> None:
         """End this side's stream after what was sent; the other side's goes on. Never raises.
 
         A platform that cannot do one without the other does nothing.
@@ -98,7 +101,7 @@ class Network:
 
     # -- readiness ----------------------------------------------------------------------------------
 
-    def watch(self, socket: object, read: bool, write: bool) -> None:
+    def watch(self, socket: Any, read: bool, write: bool) -> None:
         """Say for which readiness `wait` reports `socket` or a listener (read: a connection waits).
 
         Replaces what was said before; a new socket is not watched at all. Both False: not reported,
@@ -106,7 +109,7 @@ class Network:
         """
         raise NotImplementedError
 
-    def wait(self, timeout_ms: int) -> "list[object]":
+    def wait(self, timeout_ms: int) -> list[Any]:
         """Wait until a watched socket may be ready, but at most `timeout_ms` (0: do not wait).
 
         May return early, with none or with sockets that turn out not to be ready; never returns late,
@@ -126,15 +129,27 @@ class Network:
         """Milliseconds from `earlier` to `later`; right for at least 2**28 ms (three days)."""
         raise NotImplementedError
 
-    # -- optional: a port that has no such thing leaves the attribute out ------------------------------
 
-    limits: "dict[str, object]"
-    """Optional. What the platform can bear, by the names of Server's arguments; else webhal's smallest."""
+class Limits(TypedDict, total=False):
+    """What a platform can bear: the arguments of Server, which says what they mean."""
 
-    def unix_time(self) -> "int | None":
-        """Optional. Seconds since 1970-01-01 UTC, or None while the clock is not set."""
+    connections: int
+    head: int
+    body: int
+    deadlines: tuple[float, float, float, float]
+    buffer: int
+
+
+class Optional(Protocol):
+    """What a port may have besides. One that has no such thing leaves the attribute out."""
+
+    limits: Limits
+    """What webhal serves within; without it, what suits an ESP8266."""
+
+    def unix_time(self) -> int | None:
+        """Seconds since 1970-01-01 UTC, or None while the clock is not set."""
         raise NotImplementedError
 
     def fileno(self) -> int:
-        """Optional. A descriptor that is readable when `wait(0)` would report a socket."""
+        """A descriptor that is readable when `wait(0)` would report a socket."""
         raise NotImplementedError

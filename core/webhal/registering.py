@@ -8,14 +8,15 @@ from webhal.app import App
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
-    from webhal.app import Decorator, Handler
+    from webhal.app import Decorator, H
 
 
 METHODS = ("put", "patch", "delete", "mount", "before_request", "after_request", "error", "on")
 
 
-def bound(app: App, name: str) -> "Callable[..., object]":
+def bound(app: App, name: str) -> "Callable[..., Any]":
     """The method `name` of an application. Raises AttributeError."""
     if name not in METHODS:
         raise AttributeError("an application has no " + repr(name))
@@ -34,7 +35,7 @@ def route(app: App, path: str, methods: "tuple[str, ...] | list[str]", stream: b
 
         segments = compile_path(path)
 
-    def register(handler: "Handler") -> "Handler":
+    def register(handler: "H") -> "H":
         for method in methods:
             if segments:
                 app.patterns += ((method, segments, handler),)
@@ -76,13 +77,13 @@ def mount(app: App, prefix: str, mounted: App) -> None:
     app.mounts += ((prefix, mounted),)
 
 
-def before_request(app: App, hook: "Handler") -> "Handler":
+def before_request(app: App, hook: "H") -> "H":
     """Decorator: call hook(request) before the handler; what it returns, if not None, is the answer."""
     app.before += (hook,)
     return hook
 
 
-def after_request(app: App, hook: "Handler") -> "Handler":
+def after_request(app: App, hook: "H") -> "H":
     """Decorator: call hook(request, response) before the answer is sent; it may return another."""
     app.after += (hook,)
     return hook
@@ -95,7 +96,7 @@ def error(app: App, cause: "int | type[Exception]") -> "Decorator":
     A status wins over a type, a derived type over its base.
     """
 
-    def register(handler: "Handler") -> "Handler":
+    def register(handler: "H") -> "H":
         app.errors = dict(app.errors)
         app.errors[cause] = handler
         return handler
@@ -110,7 +111,7 @@ def on(app: App, event: str) -> "Decorator":
     "response" (request, status, bytes of body; -1 for a streamed one)
     """
 
-    def register(handler: "Handler") -> "Handler":
+    def register(handler: "H") -> "H":
         app.events = dict(app.events)
         app.events[event] = app.events.get(event, ()) + (handler,)
         return handler

@@ -8,7 +8,11 @@ from webhal.http import _TOKEN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator, Mapping
     from typing import Any
+
+    Piece = str | bytes | bytearray | memoryview
+    Body = Piece | dict[Any, Any] | list[Any] | Iterator[Piece] | AsyncIterator[Piece] | None
 
 _HTML = "text/html; charset=utf-8"
 _BYTES = "application/octet-stream"
@@ -23,11 +27,11 @@ class Response:
     `headers`; without one it is sent in chunks.
     """
 
-    def __init__(self, body: object = b"", status: int = 200, headers: "dict[str, object] | None" = None) -> None:
-        self.body = body
+    def __init__(self, body: "Body" = b"", status: int = 200, headers: "Mapping[str, Any] | None" = None) -> None:
+        self.body: "Any" = body
         self.status = status
         # A copy, lest a cookie set for one client stays in a dict that the application uses for all.
-        self.headers = dict(headers) if headers else {}
+        self.headers: "dict[str, Any]" = dict(headers) if headers else {}
 
     def set_cookie(self, name: str, value: str, **attributes: "Any") -> None:
         """Add a Set-Cookie field; for the attributes see cookies.set_cookie."""
@@ -36,7 +40,7 @@ class Response:
         set_cookie(self, name, value, **attributes)
 
 
-def to_response(result: object) -> Response:
+def to_response(result: "Any") -> Response:
     """The Response meant by what a handler returned: one, a body, or (body, status[, headers])."""
     if isinstance(result, Response):
         return result
@@ -47,7 +51,7 @@ def to_response(result: object) -> Response:
     return Response(result)
 
 
-def serialise(response: Response, method: str, extra: str) -> "tuple[bytes | None, object]":
+def serialise(response: Response, method: str, extra: str) -> "tuple[bytes | None, Any]":
     """(head, body) of the response to a request of this `method`; `extra` are field lines for the head.
 
     (None, body) for a body that is streamed: stream.py makes its head when the first piece is there.
@@ -91,7 +95,7 @@ def serialise(response: Response, method: str, extra: str) -> "tuple[bytes | Non
     return head(response, kind, None if bare else length, extra) + b"\r\n", body
 
 
-def find(headers: "dict[str, object]", lower: str) -> "Any":
+def find(headers: "dict[str, Any]", lower: str) -> "Any":
     """The value of the field whose name is `lower` in lower case, or None."""
     for name in headers:
         if name.lower() == lower:

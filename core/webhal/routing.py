@@ -5,17 +5,19 @@ from webhal.http import HTTPError, Request
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from typing import Any
+
+    from webhal.app import Handler
 
 
-def compile_path(path: str) -> "list[object]":
+def compile_path(path: str) -> "list[Any]":
     """The segments of a path: a str to be matched, or a tuple (converter,) for a parameter.
 
     Raises ValueError unless each parameter is a whole segment <name>, <int:name> or, at the end, <path:name>.
     """
     if path[:1] != "/":
         raise ValueError("a path starts with /, not " + repr(path))
-    segments: "list[object]" = path.split("/")
+    segments: "list[Any]" = path.split("/")
     for index, segment in enumerate(segments):
         if "<" in segment or ">" in segment:
             inner = segment[1:-1].split(":")
@@ -29,9 +31,9 @@ def compile_path(path: str) -> "list[object]":
     return segments
 
 
-def match(segments: "list[object]", parts: "list[str]") -> "list[object] | None":
+def match(segments: "list[Any]", parts: "list[str]") -> "list[Any] | None":
     """The values of the parameters if the path's `parts` fit the `segments`, else None."""
-    values: "list[object]" = []
+    values: "list[Any]" = []
     for index, segment in enumerate(segments):
         if index >= len(parts):
             return None
@@ -53,7 +55,7 @@ def match(segments: "list[object]", parts: "list[str]") -> "list[object] | None"
     return values if len(parts) == len(segments) else None
 
 
-def answer(app: App, request: Request, path: str) -> object:
+def answer(app: App, request: Request, path: str) -> "Any":
     """What App.answer promises."""
     for hook in app.before:
         result = hook(request)
@@ -85,7 +87,7 @@ def within(app: App, path: str) -> "tuple[App | None, str]":
     return None, path
 
 
-def find(app: App, method: str, path: str) -> "tuple[Callable[..., object] | None, list[object]]":
+def find(app: App, method: str, path: str) -> "tuple[Handler | None, list[Any]]":
     """(handler, values of its parameters) for a method and path, (None, []) if there is none."""
     handler = app.routes.get(method + " " + path)
     if handler:

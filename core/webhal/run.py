@@ -11,15 +11,18 @@ import webhal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from webhal.net import Network
+    from collections.abc import Mapping
+    from typing import Any
+
+    from webhal.net import Limits, Network
     from webhal.server import Server
 
-FORGET = ("run", "registering")  # whose heap is worth more to those who are served
+FORGET: "tuple[str, ...]" = ("run", "registering")  # whose heap is worth more to those who are served
 
 
 def connect(
-    network: "Network | None", port: int, host: str, limits: "dict[str, object]", timeout_ms: int = 30000
-) -> "tuple[Network, tuple[object, int, str], dict[str, object], memoryview]":
+    network: "Network | None", port: int, host: str, limits: "Limits", timeout_ms: int = 30000
+) -> "tuple[Network, tuple[Any, int, str], Limits, memoryview]":
     """Bring the link up; return network, listener with port and host, all limits, and a buffer to receive into.
 
     Raises OSError when the link cannot come up, or the port cannot be listened on.
@@ -39,17 +42,17 @@ def connect(
     return network, (listener, port, host), limits, view
 
 
-def complete(network: "Network", limits: "dict[str, object]") -> "tuple[dict[str, object], memoryview]":
+def complete(network: "Network", limits: "Limits") -> "tuple[Limits, memoryview]":
     """All limits of a server, and its receive buffer. Raises TypeError or ValueError for limits that are wrong."""
     _judge(limits)
     # What suits an ESP8266.
-    whole = {"connections": 4, "head": 1024, "body": 2048, "deadlines": (5, 10, 2, 10), "buffer": 512}
+    whole: "Any" = {"connections": 4, "head": 1024, "body": 2048, "deadlines": (5, 10, 2, 10), "buffer": 512}
     whole.update(getattr(network, "limits", {}))
     whole.update(limits)
     return whole, memoryview(bytearray(whole["buffer"]))
 
 
-def _judge(limits: "dict[str, object]") -> None:
+def _judge(limits: "Mapping[str, Any]") -> None:
     """Raise TypeError for a limit that a server does not have, ValueError for one that cannot be."""
     for name in limits:
         value = limits[name]

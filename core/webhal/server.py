@@ -3,8 +3,8 @@
 Here live connection slots, deadlines and fairness, and the way of a plain request. What a plain request
 does not need is in modules that are loaded when it happens: bodies and responses of every other kind in
 exchange.py, what runs longer than a step in stream.py, refusals and failures in trouble.py, more clients
-than slots in crowd.py; starting in run.py, stopping and a lost link in life.py. HTTP itself is in http.py and response.py; a
-platform's sockets are behind net.Network.
+than slots in crowd.py; starting in run.py, stopping and a lost link in life.py. HTTP itself is in http.py and
+response.py; a platform's sockets are behind net.Network.
 
 Rules for whoever edits these files:
 
@@ -19,10 +19,12 @@ from webhal.http import Connection, Request
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from typing import Any
+
+    from typing_extensions import Unpack  # of Python 3.11; known to type checkers
 
     from webhal.app import App
-    from webhal.net import Network
+    from webhal.net import Limits, Network
     from webhal.stream import Stream
 
 _TEXT = b"%sContent-Type: text/html; charset=utf-8\r\nContent-Length: %d\r\n\r\n%s"
@@ -39,13 +41,13 @@ class Slot(Connection):
     rest: what follows `out`: bytes, a stream.Stream, the Request whose body is being read, or None.
     """
 
-    out = b""
+    out: "bytes | bytearray | memoryview" = b""
     sent = 0
-    rest: "Request | Stream | bytes | None" = None
+    rest: "Any" = None
     keep = 1
     phase = "start"
 
-    def __init__(self, socket: object, peer: "tuple[str, int]", now: int) -> None:
+    def __init__(self, socket: "Any", peer: "tuple[str, int]", now: int) -> None:
         self.socket = socket
         self.peer = peer
         self.since = now
@@ -68,26 +70,28 @@ class Server:
     buffer: int
     tick_ms = 500  # deadlines are checked so often, so a connection may outlive its own by so much
 
-    listener: object = None
+    listener: "Any" = None
     start = b"HTTP/1.1 200 OK\r\n"  # of every plain response, with
     fields = ""  # field lines of every response: Date, where the platform has a clock
     full = False  # clients wait that cannot be accepted
     stopping = False
     retry = 0  # ms between two tries of a lost link
 
-    def __init__(self, app: "App", network: "Network", view: "memoryview | None" = None, **limits: object) -> None:
+    def __init__(
+        self, app: "App", network: "Network", view: "memoryview | None" = None, **limits: "Unpack[Limits]"
+    ) -> None:
         """Raises TypeError or ValueError for wrong limits. With a `view`, run.connect has completed them."""
         if view is None:
             from webhal.run import complete
 
             limits, view = complete(network, limits)
         for name in limits:
-            setattr(self, name, limits[name])
+            setattr(self, name, limits[name])  # type: ignore[literal-required]
         self.app = app
         self.network = network
         self.receive = network.recv_into
         self.view = view
-        self.slots: "dict[object, Slot]" = {}
+        self.slots: "dict[Any, Slot]" = {}
         self.again: "list[Slot]" = []  # go on with these in the next step, without waiting
         self.running: "list[Stream]" = []  # whose handlers wait
         # ms: of this step, of the last tick, and when accepting while full, or the link, was last tried
@@ -103,12 +107,12 @@ class Server:
 
         def unlisten(self) -> None: ...
 
-    def __getattr__(self, name: str) -> "Callable[..., None]":
+    def __getattr__(self, name: str) -> object:
         from webhal.life import bound
 
         return bound(self, name)
 
-    def adopt(self, listener: object, port: int, host: str) -> None:
+    def adopt(self, listener: "Any", port: int, host: str) -> None:
         """Serve those who connect to `listener`."""
         self.listener = listener
         self.place = (port, host)
@@ -221,7 +225,7 @@ class Server:
 
         answer(self, slot, request, result)
 
-    def send(self, slot: Slot, out: bytes, rest: "Request | Stream | bytes | None" = None) -> None:
+    def send(self, slot: Slot, out: "bytes | bytearray | memoryview", rest: "Any" = None) -> None:
         """Send `out`, then go on with `rest`."""
         count = self.network.send(slot.socket, out, 0) if out else 0
         if count is None or count < len(out) or rest is not None or (slot.keep > 0 and slot.start < len(slot.input)):
@@ -287,7 +291,7 @@ class Server:
                 return
             self.admit(pair[0], pair[1])
 
-    def admit(self, socket: object, peer: "tuple[str, int]") -> None:
+    def admit(self, socket: "Any", peer: "tuple[str, int]") -> None:
         """Give an accepted connection a slot."""
         try:
             slot = Slot(socket, peer, self.now)

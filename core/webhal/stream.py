@@ -17,7 +17,8 @@ from webhal.response import _BYTES, _HTML, Response, find, head
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import AsyncIterator, Generator, Iterator
+    from typing import Any
 
     from webhal.net import Network
     from webhal.server import Server, Slot
@@ -27,7 +28,7 @@ class Stream:
     """One request's running answer. `response` is None until a handler's first piece, or its end, tells."""
 
     def __init__(
-        self, slot: "Slot", request: Request, source: object, response: "Response | None", now: int
+        self, slot: "Slot", request: Request, source: "Any", response: "Response | None", now: int
     ) -> None:
         self.slot = slot
         self.request = request
@@ -71,7 +72,7 @@ class Stream:
             self.reading = False
             self.resumed = server.now
         try:
-            piece = self.source.send(None)
+            piece: "Any" = self.source.send(None)
             if piece is None or isinstance(piece, int):
                 kind = ""  # no piece: it waits
             elif isinstance(piece, str):
@@ -103,7 +104,7 @@ class Stream:
             if "response" in server.app.events:
                 from webhal.events import emit
 
-                emit(server.app, "response", self.request, self.response.status, -1)
+                emit(server.app, "response", self.request, self.response.status, -1)  # type: ignore[union-attr] # by _start
         if self.request.method == "HEAD":
             self.close()
             self._finish(server, slot, start)
@@ -216,13 +217,13 @@ class Stream:
         server.send(slot, out, None)
 
 
-def _as_generator(source: object) -> "Generator[object, None, object]":
+def _as_generator(source: "Any") -> "Generator[Any, None, Any]":
     if hasattr(source, "__anext__"):
         return _flatten(source)
     return source if hasattr(source, "send") else _pieces(source)
 
 
-def _pieces(source: "Iterator[object]") -> "Generator[object, None, object]":
+def _pieces(source: "Iterator[Any]") -> "Generator[Any, None, None]":
     try:
         for piece in source:
             yield piece
@@ -231,11 +232,11 @@ def _pieces(source: "Iterator[object]") -> "Generator[object, None, object]":
             source.close()
 
 
-def _flatten(source: object) -> "Generator[object, None, object]":
+def _flatten(source: "AsyncIterator[Any]") -> "Generator[Any, None, None]":
     """An asynchronous iterator as a generator of its pieces and of what it waits for."""
     try:
         while True:
-            step = source.__anext__()
+            step: "Any" = source.__anext__()
             if hasattr(step, "__await__"):
                 step = step.__await__()
             try:
