@@ -62,6 +62,7 @@ def serve_code(micropython, heap, tmp_path):
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
+            stack.callback(show, log)
             stack.callback(process.wait)
             stack.callback(process.kill)
             end = time.monotonic() + START_S
@@ -69,10 +70,15 @@ def serve_code(micropython, heap, tmp_path):
                 with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
                     return Server(process, port)
                 time.sleep(0.01)
-            log.seek(0)
-            pytest.fail("it does not serve:\n" + log.read())
+            pytest.fail("it does not serve")
 
         yield start
+
+
+def show(log):
+    """Have pytest show it with a failure."""
+    log.seek(0)
+    print(log.read())
 
 
 def free_port():

@@ -67,9 +67,14 @@ def test_many_requests(server):
 
 
 def test_connections_that_come_and_go(server):
-    half(server).close()
+    come_and_go(server, 50)  # loads what it takes
     used = settle(server)
-    for index in range(1_000):
+    come_and_go(server, 1_000)
+    assert_as_before(server, used)
+
+
+def come_and_go(server, count):
+    for index in range(count):
         kind = index % 5
         if kind == 0:
             server.connect().close()
@@ -82,7 +87,6 @@ def test_connections_that_come_and_go(server):
         else:
             with server.connect() as client:
                 client.sendall(b"GET / HTTP/1.1\r\nHost: board\r\nConnection: close\r\n\r\n")
-    assert_as_before(server, used)
 
 
 def half(server):
@@ -97,12 +101,17 @@ def reset(client):
 
 
 def test_silent_clients(server):
+    be_silent(server, 6)
     used = settle(server)
+    be_silent(server, 60)
+    assert_as_before(server, used)
+
+
+def be_silent(server, count):
     with contextlib.ExitStack() as stack:
-        for _ in range(60):
+        for _ in range(count):
             stack.enter_context(server.connect())
             assert ask(server) == b"Hello, world!"
-    assert_as_before(server, used)
 
 
 def test_silent_clients_are_let_go(impatient):
@@ -137,16 +146,20 @@ def test_clients_that_drip(impatient):
 
 
 def test_clients_that_do_not_read(server):
-    ask(server, "/file")
+    not_read(server, 6)
     used = settle(server)
+    not_read(server, 30)
+    assert_as_before(server, used)
+
+
+def not_read(server, count):
     with contextlib.ExitStack() as stack:
-        for _ in range(8):
+        for _ in range(count):
             client = stack.enter_context(socket.socket())
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
             client.connect(("127.0.0.1", server.port))
             client.sendall(b"GET /file HTTP/1.1\r\nHost: board\r\n\r\n")
             assert ask(server) == b"Hello, world!"
-    assert_as_before(server, used)
 
 
 def test_large_file_and_upload(server, tmp_path):
@@ -164,11 +177,16 @@ def test_large_file_and_upload(server, tmp_path):
 
 def test_lack_of_memory(server):
     """A handler that wants more than there is costs its own request."""
+    lack(server, 1)
     used = settle(server)
-    for _ in range(20):
+    lack(server, 20)
+    assert_as_before(server, used)
+
+
+def lack(server, count):
+    for _ in range(count):
         client = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
         client.request("GET", "/room/100000")
         assert client.getresponse().status == 503
         client.close()
         assert ask(server) == b"Hello, world!"
-    assert_as_before(server, used)

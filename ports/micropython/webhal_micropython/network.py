@@ -61,8 +61,10 @@ class Network:
                 return None
             raise
         socket.setblocking(False)
-        if hasattr(bsd, "TCP_NODELAY"):
+        try:
             socket.setsockopt(bsd.IPPROTO_TCP, bsd.TCP_NODELAY, 1)
+        except (AttributeError, OSError):  # older firmware, the unix port; reset already
+            pass
         if type(peer) is not tuple:  # the unix port's
             peer = bsd.sockaddr(peer)  # type: ignore[attr-defined]
             peer = bsd.inet_ntop(peer[0], peer[1]), peer[2]

@@ -2,6 +2,7 @@
 
 import errno
 import socket
+import sys
 
 import network as board
 
@@ -97,6 +98,32 @@ def test_accepted_sockets_do_not_block():
     socket, peer = Network().accept(Listener((accepted, ("192.168.4.2", 50000))))
     assert socket is accepted and peer == ("192.168.4.2", 50000)
     assert accepted.blocking is False
+
+
+def test_accepted_sockets_send_at_once():
+    """Where that is possible. A client that has reset already is found out later, and takes no listener along."""
+
+    class Reset(Accepted):
+        def setsockopt(self, level, option, value):
+            raise OSError(errno.EINVAL)
+
+    port_socket = sys.modules["webhal_micropython.network"].bsd
+    try:
+        sys.modules["webhal_micropython.network"].bsd = BoardSocket
+        accepted = Accepted()
+        Network().accept(Listener((accepted, ("192.168.4.2", 50000))))
+        assert accepted.options == ((6, 64, 1),)
+        accepted = Reset()
+        assert Network().accept(Listener((accepted, ("192.168.4.2", 50000))))[0] is accepted
+    finally:
+        sys.modules["webhal_micropython.network"].bsd = port_socket
+
+
+class BoardSocket:
+    """The module of lwIP's boards."""
+
+    IPPROTO_TCP = 6
+    TCP_NODELAY = 64
 
 
 def test_small_pieces():
