@@ -124,10 +124,15 @@ class Board:
         for name in list(sys.modules):
             if name.split(".")[0] in ("webhal", "webhal_circuitpython"):
                 self._saved[name] = sys.modules.pop(name)
-        for name in self.modules:
-            self._saved[name] = sys.modules.get(name)
-            sys.modules[name] = self.modules[name]
+        self.install()
         return self
+
+    def install(self):
+        """Let `import` give this board's modules; again, when a test has added some."""
+        for name in self.modules:
+            if name not in self._saved:
+                self._saved[name] = sys.modules.get(name)
+            sys.modules[name] = self.modules[name]
 
     def __exit__(self, *error):
         self.reload()

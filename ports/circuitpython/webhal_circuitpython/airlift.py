@@ -50,8 +50,11 @@ class Socket:
     def recv_into(self, buffer: "bytearray | memoryview") -> int:
         count: int = self._socket.recv_into(buffer)
         if not count:
-            connected = self._socket._connected()
-            raise OSError(errno.EAGAIN if connected else errno.ENOTCONN, "no data")
+            if self._socket._connected():
+                raise OSError(errno.EAGAIN, "no data")
+            self._pool.live.discard(self._number)  # that closed it, and its number is free
+            self._number = -1
+            raise OSError(errno.ENOTCONN, "ended")
         return count
 
     def close(self) -> None:

@@ -204,6 +204,8 @@ class Network:
             if error.errno == errno.ENOTCONN and self._send_at_once(socket):  # row recv-end, and not row recv-reset
                 return 0
             raise
+        except RuntimeError as error:  # row wiznet
+            raise OSError(errno.ECONNRESET, str(error))
 
     def send(self, socket: "Any", data: "bytes | bytearray | memoryview", start: int) -> "int | None":
         if start or len(data) > _PIECE:
@@ -214,6 +216,8 @@ class Network:
             if error.errno == errno.EAGAIN:  # row send-full
                 return None
             raise
+        except RuntimeError as error:  # row wiznet
+            raise OSError(errno.ECONNRESET, str(error))
 
     def close(self, socket: "Any") -> None:
         self.watch(socket, False, False)
@@ -222,7 +226,7 @@ class Network:
             self._blind = None
         try:
             socket.close()
-        except (OSError, RuntimeError):  # WIZNET5K's, closed once more
+        except (OSError, RuntimeError):  # row wiznet
             pass
 
     def shut(self, socket: "Any") -> None:
