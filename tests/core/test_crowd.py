@@ -87,28 +87,28 @@ def test_clients_that_never_read_make_room():
 
 
 def test_who_uploads_or_downloads_at_a_fair_speed_is_left_alone():
-    with serve(hello(), body=50000, deadlines=(5, 60, 2, 10)) as bench:
-        uploads = [bench.connect(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4000\r\n\r\n") for _ in range(2)]
+    with serve(hello(), body=2000, deadlines=(5, 60, 2, 10)) as bench:
+        uploads = [bench.connect(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2000\r\n\r\n") for _ in range(2)]
         downloads = [bench.connect(get("/big")) for _ in range(2)]
         for client in downloads:
             client.window = 10
 
         def flow():
             for client in uploads:
-                if len(sent[client]) < 4000:
-                    sent[client] += b"x" * 400
-                    client.send(b"x" * 400)
+                if sent[client] < 2000:
+                    sent[client] += 200
+                    client.send(b"x" * 200)
             for client in downloads:
                 client.window += 100
-            bench.net.at(300, flow)
+            bench.net.at(150, flow)
 
-        sent = {client: b"" for client in uploads}
+        sent = {client: 0 for client in uploads}
         flow()
-        bench.run(2000)
+        bench.run(1050)
         newcomers = [bench.connect(get("/", CLOSE)) for _ in range(3)]
-        bench.run(500)
+        bench.run(200)
         assert [client.state for client in uploads + downloads] == ["open"] * 4
-        bench.until(lambda: all([client.received.endswith(b"4000") for client in uploads]))
+        bench.until(lambda: all([client.received.endswith(b"2000") for client in uploads]))
         bench.until(lambda: all([client.received.count(b"~") == 1500 for client in downloads]))
         bench.until(lambda: all([client.received.endswith(b"hello") for client in newcomers]))
         for client in downloads:
