@@ -78,7 +78,7 @@ class MicroPythonBoard:
             "power": None,
         }
         self.target = ""
-        self.boots = 0
+        self.boots = 0  # so far
         self.on = False  # whether it has power
         self._line: _Line | None = None
         self._thread: threading.Thread | None = None
@@ -114,6 +114,11 @@ class MicroPythonBoard:
         A file that is made, renamed or removed counts as one byte. None: keep it.
         """
         self._facts["power"] = count
+
+    def wait_until_off(self) -> None:
+        """Wait for the moment that `unplug_after` has set."""
+        if self._thread:
+            self._thread.join()
 
     def stop(self) -> None:
         """Take its power away and forget it."""

@@ -78,7 +78,7 @@ class Board(Protocol):
         """A file's content; None if there is none."""
 
     def hashes(self, paths: Iterable[str]) -> dict[str, str]:
-        """SHA-256 in hexadecimal of each of the files that is there."""
+        """plan.digest of each of the files that is there."""
 
     def apply(self, plan: Plan, advance: Advance) -> None:
         """Do what is planned, `main` last, so that at any moment the board has the old application or the new one."""

@@ -1,7 +1,6 @@
 """What is to be done to a board, from what it shall have, what it has, and what webhal put there before.
 
-The record, a file on the board, says which files webhal put there: a line "SHA-256  path" for each, as sha256sum
-writes them. A file whose content is not the recorded one is foreign: somebody else's, and never lost.
+The record, a file on the board, says which files webhal put there: a line "digest  path" for each. A file whose content is not the recorded one is foreign: somebody else's, and never lost.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from webhal_cpython.deploying import DeployError
 
 RECORD = "webhal.files"
 NEW = ".new"  # follows the name of a file that is being written
+_DIGITS = 16
 _PACKAGES = ("lib/webhal/", "lib/webhal_micropython/", "lib/webhal_circuitpython/")  # whoever put it there
 
 
@@ -39,7 +39,8 @@ class Plan:
 
 
 def digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
+    """The first 64 bits of SHA-256: versions are told apart, not forgeries."""
+    return hashlib.sha256(data).hexdigest()[:_DIGITS]
 
 
 def read_record(content: bytes | None) -> dict[str, set[str]]:
@@ -47,7 +48,7 @@ def read_record(content: bytes | None) -> dict[str, set[str]]:
     recorded: dict[str, set[str]] = {}
     for line in (content or b"").decode("utf-8", "replace").splitlines():
         known, _, path = line.partition("  ")
-        if len(known) == 64 and path:
+        if len(known) == _DIGITS and path:
             recorded.setdefault(path, set()).add(known)
     return recorded
 

@@ -23,6 +23,7 @@ from webhal_cpython.deploying.plan import NEW, RECORD, Plan, digest
 
 _BAUD = 115200
 _ANSWER_S = 10  # for what a board answers at once, unless its flash is busy
+_GLANCE_S = 0.1
 _INTERRUPT_S = 15  # to end a program; a server may finish what runs, and boards start slowly
 _START_S = 60  # from a start to the address; joining WiFi may take 30 s
 _QUIET_S = 1.5  # a traceback is whole when nothing follows for so long
@@ -58,7 +59,7 @@ def h(p):
         f.close()
     except OSError:
         return print('-')
-    print(''.join(['%02x' % c for c in s.digest()]))
+    print(''.join(['%02x' % c for c in s.digest()[:8]]))
 """
 
 _TOOLS = """\
@@ -151,7 +152,7 @@ class SerialBoard:
         try:
             while True:
                 self._line.serial.write(b"\r\x03\x03\r\x01")
-                if self._until(b"raw REPL; CTRL-B to exit\r\n", 1.5):
+                if self._until(b"raw REPL; CTRL-B to exit\r\n", 0.5):
                     break
                 if time.monotonic() > give_up:
                     raise DeployError(
@@ -168,7 +169,12 @@ class SerialBoard:
             raise _lost(self.target) from error
 
     def _until(self, ending: bytes, seconds: float) -> bool:
-        return bool(self._line.read_until(1, ending, timeout=seconds, timeout_overall=seconds).endswith(ending))
+        """Whether the board sends this in time."""
+        self._line.serial.timeout = _GLANCE_S  # mpremote looks at the clock between two reads of a pseudo-terminal
+        try:
+            return bool(self._line.read_until(1, ending, timeout=seconds, timeout_overall=seconds).endswith(ending))
+        finally:
+            self._line.serial.timeout = _ANSWER_S
 
     def _run(self, program: str) -> str:
         """What a program prints. Raises OSError as the board did, DeployError for anything else."""
@@ -281,7 +287,6 @@ class SerialBoard:
         try:
             if self.facts.chip == "esp8266":
                 self._line.exec_raw_no_follow("import machine\nmachine.reset()")
-                self._until(b"\x04", 0.2)
             else:
                 self._line.serial.write(b"\r\x02")
                 self._until(b">>> ", 2)

@@ -1,0 +1,476 @@
+"""`webhal deploy` to simulated MicroPython boards: a real MicroPython behind a serial line, and real mpremote."""
+
+import re
+import shutil
+import stat
+import subprocess
+import sys
+import time
+import urllib.request
+
+import pytest
+
+from webhal.testing.boards import MicroPythonBoard
+from webhal_cpython import cli
+from webhal_cpython.deploying.serial_board import SerialBoard
+
+pytest.importorskip("mpremote")
+pty = pytest.importorskip("pty")
+
+APP = """\
+from webhal import App
+from greeting import text
+
+app = App()
+
+@app.get("/")
+def page(request):
+    return "%s " + text()
+
+if __name__ == "__main__":
+    app.run()
+"""
+GREETING = "def text():\n    return '%s'\n"
+
+WIFI = 'CIRCUITPY_WIFI_SSID = \'home\'\nCIRCUITPY_WIFI_PASSWORD = "se\\"cret"\n'
+AIR = {"home": 'se"cret'}
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A folder with an application of two files, and settings."""
+    return write_project(tmp_path / "project", "one")
+
+
+def write_project(folder, version):
+    folder.mkdir(exist_ok=True)
+    (folder / "app.py").write_text(APP % version)
+    (folder / "greeting.py").write_text(GREETING % version)
+    settings = folder / "settings.toml"
+    settings.write_text(WIFI)
+    settings.chmod(0o600)
+    return folder
+
+
+@pytest.fixture
+def board(micropython):
+    """board(…) is a board that has power until the test ends."""
+    boards = []
+
+    def board(chip="esp32", **options):
+        boards.append(MicroPythonBoard(chip, executable=micropython, **{"wifi": AIR, **options}))
+        boards[-1].start()
+        return boards[-1]
+
+    yield board
+    for each in boards:
+        each.stop()
+
+
+@pytest.fixture
+def deploy(capsys):
+    """deploy(…) is (exit code, standard output, standard error)."""
+
+    def deploy(*arguments):
+        code = cli.main(["deploy", *map(str, arguments)])
+        return code, *capsys.readouterr()
+
+    return deploy
+
+
+def get(board, path="/"):
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(board.url + path, timeout=30) as answer:
+        return answer.read().decode()
+
+
+def files(board):
+    return {str(path.relative_to(board.folder)) for path in board.folder.rglob("*") if path.is_file()}
+
+
+# -- what is sent, and that it serves -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("chip", ["esp8266", "esp32", "rp2"])
+@pytest.mark.parametrize("tcp", [False, True], ids=["pty", "tcp"])
+def test_deployed_application_answers(board, deploy, project, chip, tcp):
+    there = board(chip, tcp=tcp)
+    code, output, errors = deploy(project / "app.py", "--to", there.target)
+    assert (code, errors) == (0, "")
+    assert re.search(rf"^{re.escape(there.url)}/ answers: 200 OK, 7 bytes$", output, re.MULTILINE)
+    assert get(there) == "one one"
+    assert there.target in output and chip.upper() in output
+
+
+def test_second_deployment_sends_nothing(board, deploy, project):
+    there = board()
+    deploy(project / "app.py", "--to", there.target)
+    before = {path: (there.folder / path).stat().st_mtime_ns for path in files(there)}
+    code, output, errors = deploy(project / "app.py", "--to", there.target)
+    assert (code, errors) == (0, "")
+    assert "nothing to send" in output
+    assert {path: (there.folder / path).stat().st_mtime_ns for path in files(there)} == before
+    assert get(there) == "one one"
+
+
+def test_change_of_one_line_sends_one_file(board, deploy, project):
+    there = board()
+    deploy(project / "app.py", "--to", there.target)
+    (project / "greeting.py").write_text(GREETING % "two")
+    code, output, errors = deploy(project / "app.py", "--to", there.target)
+    assert (code, errors) == (0, "")
+    assert re.search(r"^sent: 1 file, \d+ bytes$", output, re.MULTILINE)
+    assert get(there) == "one two"
+
+
+def test_what_is_not_needed_any_more_is_removed_and_what_is_foreign_stays(board, deploy, project):
+    there = board()
+    deploy(project / "app.py", "--to", there.target)
+    (there.folder / "data.json").write_text("{}")
+    (there.folder / "lib" / "foreign.py").write_text("x = 1")
+    (project / "app.py").write_text((APP % "alone").replace("from greeting import text", "text = str"))
+    code, output, errors = deploy(project / "app.py", "--to", there.target)
+    assert (code, errors) == (0, "")
+    assert "removed: 1" in output
+    assert "greeting.mpy" not in files(there)
+    assert {"data.json", "lib/foreign.py"} <= files(there)
+    assert get(there) == "alone "
+
+
+def test_foreign_main_is_kept(board, deploy, project):
+    there = board()
+    (there.folder / "main.py").write_text("print('mine')\n")
+    for _ in range(2):
+        code, output, errors = deploy(project / "app.py", "--to", there.target)
+        assert (code, errors) == (0, "")
+    copies = [path for path in files(there) if path.startswith("main.py.")]
+    assert len(copies) == 1
+    assert (there.folder / copies[0]).read_text() == "print('mine')\n"
+
+
+def test_main_that_was_changed_on_the_board_is_kept(board, deploy, project):
+    there = board()
+    deploy(project / "app.py", "--to", there.target)
+    (there.folder / "main.py").write_text("print('edited there')\n")
+    code, output, errors = deploy(project / "app.py", "--to", there.target)
+    (copy,) = re.findall(r"kept as (\S+)", output)
+    assert (there.folder / copy).read_text() == "print('edited there')\n"
+    assert get(there) == "one one"
+
+
+def test_no_temporary_file_is_left(board, deploy, project):
+    there = board()
+    for version in ("one", "two"):
+        write_project(project, version)
+        deploy(project / "app.py", "--to", there.target)
+    assert not leftovers(there)
+
+
+def test_source_and_bytecode_replace_each_other(board, deploy, project):
+    there = board()
+    for options, suffix in (((), "mpy"), (("--source",), "py"), ((), "mpy")):
+        code, output, errors = deploy(project / "app.py", "--to", there.target, *options)
+        assert (code, errors) == (0, "")
+        assert {path.rpartition(".")[2] for path in files(there) if path.startswith("lib/")} == {suffix}
+        assert get(there) == "one one"
+
+
+def test_assets_are_sent_under_their_own_names(board, deploy, project, tmp_path):
+    (project / "static").mkdir()
+    (project / "static" / "style.css").write_text("a {}")
+    (project / "static" / ".hidden").write_text("")
+    (tmp_path / "outside.txt").write_text("out")
+    there = board()
+    code, _, errors = deploy(
+        project / "app.py", "--to", there.target, "--with", project / "static", "--with", tmp_path / "outside.txt"
+    )
+    assert (code, errors) == (0, "")
+    assert (there.folder / "static/style.css").read_text() == "a {}"
+    assert (there.folder / "outside.txt").read_text() == "out"
+    assert "static/.hidden" not in files(there)
+
+
+def test_dry_run_does_nothing(board, deploy, project):
+    there = board()
+    code, output, errors = deploy(project / "app.py", "--to", there.target, "--dry-run")
+    assert (code, errors) == (0, "")
+    assert re.search(r"^would send main.py \(\d+ bytes\)$", output, re.MULTILINE)
+    assert files(there) == set()
+
+
+def test_full_sends_more_than_minimal(board, deploy, project):
+    there = board()
+    found = {}
+    for extent in ("--full", "--minimal"):
+        assert deploy(project / "app.py", "--to", there.target, extent)[0] == 0
+        found[extent] = files(there)
+    assert "lib/webhal/stream.mpy" in found["--full"] - found["--minimal"]
+    assert get(there) == "one one"
+
+
+def test_probe_fetches_another_path(board, deploy, project):
+    there = board()
+    code, output, _ = deploy(project / "app.py", "--to", there.target, "--probe", "/nothing")
+    assert code == 0
+    assert "/nothing answers: 404 Not Found" in output
+
+
+# -- credentials ---------------------------------------------------------------------------------------------
+
+
+def test_credentials_are_in_no_output_and_in_no_process(board, project):
+    """The password stands in none of the arguments of whatever runs while a board is deployed to."""
+    there = board()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "webhal_cpython", "deploy", project / "app.py", "--to", there.target],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    seen = ""
+    while process.poll() is None:
+        seen += subprocess.run(["ps", "-ewwo", "args"], capture_output=True, text=True).stdout
+    output = process.stdout.read()
+    process.stdout.close()
+    assert process.returncode == 0, output
+    # As truth values, so that a failure does not print everybody's arguments.
+    assert (str(project) in seen, AIR["home"] in seen, AIR["home"] in output) == (True, False, False)
+
+
+def test_settings_are_merged_into_the_boards(board, deploy, project):
+    there = board()
+    (there.folder / "settings.toml").write_text('# mine\nOTHER = 1\nCIRCUITPY_WIFI_SSID = "old"\n')
+    assert deploy(project / "app.py", "--to", there.target)[0] == 0
+    assert (there.folder / "settings.toml").read_text() == (
+        '# mine\nOTHER = 1\nCIRCUITPY_WIFI_SSID = \'home\'\nCIRCUITPY_WIFI_PASSWORD = "se\\"cret"\n'
+    )
+
+
+def test_settings_of_the_command_line_win(board, deploy, project):
+    (project / "settings.toml").write_text("CIRCUITPY_WIFI_SSID = 'wrong'\n")
+    there = board()
+    code, _, errors = deploy(
+        project / "app.py", "--to", there.target, "--wifi-ssid", "home", "--wifi-password", AIR["home"]
+    )
+    assert (code, errors) == (0, "")
+    assert get(there) == "one one"
+
+
+def test_settings_that_others_can_read_are_made_private(board, deploy, project):
+    (project / "settings.toml").chmod(0o644)
+    there = board()
+    code, output, _ = deploy(project / "app.py", "--to", there.target, "--dry-run")
+    assert "readable by others" in output
+    assert stat.S_IMODE((project / "settings.toml").stat().st_mode) == 0o600
+
+
+# -- what goes wrong -----------------------------------------------------------------------------------------
+
+
+def one_line(outcome):
+    code, _, errors = outcome
+    assert code == 1
+    assert errors.startswith("webhal: ") and errors.count("\n") == 1
+    return errors
+
+
+def test_traceback_of_the_application_is_shown(board, deploy, project):
+    (project / "app.py").write_text("import greeting\nraise ValueError('bad thing')\n")
+    there = board()
+    code, _, errors = deploy(project / "app.py", "--to", there.target)
+    assert code == 1
+    assert "the application ended" in errors
+    assert 'File "main.py", line 2' in errors and "ValueError: bad thing" in errors
+
+
+def test_failure_to_join_is_told_in_words(board, deploy, project):
+    there = board(wifi={"home": "other"})
+    code, _, errors = deploy(project / "app.py", "--to", there.target)
+    assert code == 1
+    assert "the password is wrong" in errors
+    assert AIR["home"] not in errors
+
+
+def test_running_program_is_interrupted(board, deploy, project):
+    there = board()
+    (there.folder / "main.py").write_text(
+        "while True:\n    try:\n        while True: pass\n    except KeyboardInterrupt: break\n"
+    )
+    there.unplug()
+    there.start()
+    code, _, errors = deploy(project / "app.py", "--to", there.target)
+    assert (code, errors) == (0, "")
+
+
+def test_runtime_that_is_too_old(board, deploy, project):
+    there = board(version=(1, 19, 1))
+    errors = one_line(deploy(project / "app.py", "--to", there.target))
+    assert "too old" in errors and "1.20" in errors
+    assert files(there) == set()
+
+
+def test_flash_that_is_too_small(board, deploy, project):
+    there = board(flash=40_000)
+    errors = one_line(deploy(project / "app.py", "--to", there.target))
+    assert re.search(r"its flash has 36 KB free, and \d+ KB are needed", errors)
+    assert files(there) == set()
+
+
+def test_flash_that_fills_up_meanwhile(board, deploy, project, monkeypatch):
+    monkeypatch.setattr("webhal_cpython.deploying.plan.Plan.flash", lambda self, block: 0)
+    there = board(flash=100_000)
+    errors = one_line(deploy(project / "app.py", "--to", there.target))
+    assert "flash is full" in errors
+    assert not [path for path in files(there) if path.endswith(".mpy.new")]
+
+
+def test_port_that_another_program_holds(board, deploy, project):
+    import serial
+
+    there = board()
+    with serial.serial_for_url(there.target, exclusive=True):
+        assert "held by another program" in one_line(deploy(project / "app.py", "--to", there.target))
+    assert deploy(project / "app.py", "--to", there.target)[::2] == (0, "")
+
+
+def test_port_that_is_not_there(deploy, project):
+    assert "there is no /dev/ttyNOTHING" in one_line(deploy(project / "app.py", "--to", "/dev/ttyNOTHING"))
+
+
+def test_application_that_the_board_does_not_run(board, deploy, project):
+    (project / "app.py").write_text("import typing\n" + APP % "one")
+    there = board()
+    code, _, errors = deploy(project / "app.py", "--to", there.target)
+    assert code == 1
+    assert "app.py:1:" in errors and "typing" in errors
+    assert files(there) == set()
+
+
+def test_application_that_is_no_python(board, deploy, project):
+    (project / "app.py").write_text("def\n")
+    assert "app.py:1: invalid syntax" in one_line(deploy(project / "app.py", "--to", "/dev/null"))
+
+
+# -- interruptions -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def first_version(micropython, tmp_path_factory):
+    """The flash of a board that runs the first version."""
+    folder = tmp_path_factory.mktemp("first")
+    project = write_project(tmp_path_factory.mktemp("project"), "one")
+    with MicroPythonBoard("esp32", folder, micropython, wifi=AIR) as there:
+        assert cli.main(["deploy", str(project / "app.py"), "--to", there.target]) == 0
+    return folder
+
+
+def second_version(folder):
+    """Differs in several files, which do not go together with those of the first."""
+    write_project(folder, "two")
+    (folder / "app.py").write_text((APP % "two").replace("greeting import text", "greeting import said as text"))
+    (folder / "greeting.py").write_text("import extra\ndef said():\n    return extra.TEXT\n")
+    (folder / "extra.py").write_text("TEXT = 'two'\n")
+    return folder
+
+
+STEP = 149  # bytes between two places where the power goes
+
+
+def test_power_that_goes_at_any_byte_leaves_one_application_or_the_other(first_version, micropython, tmp_path, deploy):
+    project = second_version(tmp_path / "project")
+    seen = []
+    whole = False
+    while not whole:
+        folder = tmp_path / "flash"
+        shutil.copytree(first_version, folder)
+        there = MicroPythonBoard("esp32", folder, micropython, wifi=AIR)
+        there.unplug_after(STEP * len(seen))
+        there.start()
+        whole = deploy(project / "app.py", "--to", there.target, "--no-verify")[0] == 0
+        restart(there)
+        seen.append(page(there))
+        code, _, errors = deploy(project / "app.py", "--to", there.target)
+        assert (code, errors) == (0, ""), f"repeated after {seen}"
+        assert page(there) == "two two"
+        assert not leftovers(there)
+        there.stop()
+        shutil.rmtree(folder)
+    assert set(seen) == {"one one", "two two"}
+    assert sorted(seen) == seen and len(seen) > 10
+
+
+def test_power_that_goes_while_files_are_put_in_place_leaves_the_new_application(
+    first_version, micropython, tmp_path, deploy, monkeypatch
+):
+    """Each step of it: main.py completes at the next boot what it was doing, and may be cut off in that as well."""
+    project = second_version(tmp_path / "project")
+    steps = tmp_path / "steps"
+    shutil.copytree(first_version, steps)
+    with MicroPythonBoard("esp32", steps, micropython, wifi=AIR) as there:
+        with monkeypatch.context() as patch:
+            real = SerialBoard.complete
+
+            def complete(self):
+                if hasattr(self, "again"):
+                    there.unplug()
+                self.again = True
+                real(self)
+
+            patch.setattr(SerialBoard, "complete", complete)
+            assert deploy(project / "app.py", "--to", there.target)[0] == 1
+    assert "webhal puts a new application in place" in (steps / "main.py").read_text()
+    for cut in range(8):
+        folder = tmp_path / "flash"
+        shutil.copytree(steps, folder)
+        there = MicroPythonBoard("esp32", folder, micropython, wifi=AIR)
+        there.unplug_after(cut)
+        there.start()
+        if cut < 4:  # so many files are renamed
+            there.wait_until_off()
+        restart(there)
+        assert page(there) == "two two", f"cut after {cut}"
+        there.stop()
+        shutil.rmtree(folder)
+
+
+def test_program_that_is_killed_leaves_the_old_application(board, project, deploy):
+    """The line is cut, the board keeps its power, and the same command completes it."""
+    there = board()
+    deploy(project / "app.py", "--to", there.target)
+    write_project(project, "two")
+    (project / "big.txt").write_bytes(bytes(200_000))
+    arguments = (project / "app.py", "--to", there.target, "--with", project / "big.txt")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "webhal_cpython", "deploy", *arguments],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    while not (there.folder / "big.txt.new").exists():
+        assert process.poll() is None
+    process.kill()
+    process.wait()
+    restart(there)
+    assert page(there) == "one one"
+    assert deploy(*arguments)[::2] == (0, "")
+    assert page(there) == "two two"
+
+
+def restart(there):
+    there.unplug()
+    there.unplug_after(None)
+    there.start()
+
+
+def page(there):
+    """What the board answers once it is up."""
+    give_up = time.monotonic() + 30
+    while True:
+        try:
+            return get(there)
+        except OSError:
+            assert time.monotonic() < give_up
+            time.sleep(0.02)
+
+
+def leftovers(there):
+    return [path for path in files(there) if path.endswith((".new", ".todo", ".step"))]
