@@ -122,7 +122,13 @@ class App:
         """
         request.app = self
         try:
-            result = self.answer(request, request.path)
+            handler = None if self.before else self.routes.get(request.method + " " + request.path)
+            if handler:
+                result = handler(request)
+            else:
+                from webhal.routing import answer
+
+                result = answer(self, request, request.path)
             if type(result) is str and not (self.after or self.mounts):
                 return result
             if hasattr(result, "send") or hasattr(result, "__anext__"):
@@ -132,16 +138,6 @@ class App:
             raise
         except Exception as error:
             return request.app.fail(request, error)
-
-    def answer(self, request: "Request", path: str) -> "Any":
-        """What the handler for `path` returns, or a hook before it. Raises HTTPError where there is none."""
-        if not self.before:
-            handler = self.routes.get(request.method + " " + path)
-            if handler:
-                return handler(request)
-        from webhal.routing import answer
-
-        return answer(self, request, path)
 
     def finish(self, request: "Request", result: object) -> "Response":
         """The Response to send for what a handler returned."""

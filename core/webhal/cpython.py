@@ -1,7 +1,7 @@
 """What CPython does otherwise than a board, where memory is plenty and time is measured; not sent to boards.
 
 Here is the one place where the core chooses by interpreter: the reading of heads by a compiled expression
-(fast_head.py), and late methods and attributes that are there at once, because a class with __getattr__
+(fast_head.py), the way of a plain request in one function (fast_server.py), and late methods and attributes that are there at once, because a class with __getattr__
 has slow attributes on CPython.
 """
 
@@ -9,8 +9,9 @@ from webhal import fast_head, http
 
 http.Connection = fast_head.Connection  # type: ignore[misc] # server.Slot is made of it
 
-from webhal import app, life, registering, request, run, server  # noqa: E402
+from webhal import app, fast_server, life, registering, request, run, server  # noqa: E402
 
+server.Server.ready = fast_server.ready  # type: ignore[method-assign]
 run.FORGET = ()
 
 

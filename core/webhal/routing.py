@@ -56,7 +56,7 @@ def match(segments: "list[Any]", parts: "list[str]") -> "list[Any] | None":
 
 
 def answer(app: App, request: Request, path: str) -> "Any":
-    """What App.answer promises."""
+    """What the handler for `path` returns, or a hook before it. Raises HTTPError where there is none."""
     for hook in app.before:
         result = hook(request)
         if result is not None:
@@ -67,7 +67,7 @@ def answer(app: App, request: Request, path: str) -> "Any":
     inner, rest = within(app, path)
     if inner:
         request.app = inner
-        return inner.answer(request, rest)
+        return answer(inner, request, rest)
     handler, values = find(app, request.method, path)
     if handler:
         return handler(request, *values)
