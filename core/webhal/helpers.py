@@ -5,11 +5,11 @@ from webhal.response import Response
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Generator
     from typing import NoReturn
 
 
-def abort(status: int, message: str = "", headers: "Mapping[str, str] | None" = None) -> "NoReturn":
+def abort(status: int, message: str = "", headers: "dict[str, str] | None" = None) -> "NoReturn":
     """Answer with an error status (400 to 599), by the application's error handler if it has one."""
     if not 400 <= status <= 599:
         raise ValueError("abort takes a status from 400 to 599, not " + repr(status))

@@ -12,7 +12,6 @@ the place of this one).
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from typing import Any
 
     from webhal.app import App
@@ -32,7 +31,7 @@ CHUNKED = -1  # Request.length where the body's length is not known before its e
 class HTTPError(Exception):
     """Answer the request with an error: `status`, `message` (text for the client, or "")."""
 
-    def __init__(self, status: int, message: str = "", headers: "Mapping[str, str] | None" = None) -> None:
+    def __init__(self, status: int, message: str = "", headers: "dict[str, str] | None" = None) -> None:
         super().__init__(status, message)
         self.status = status
         self.message = message

@@ -9,6 +9,7 @@ from webhal.http import HTTPError, Request
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
+    from typing import overload
 
     from webhal.http import Connection
 
@@ -27,6 +28,14 @@ class MultiDict:
         if self.fold:
             name = name.lower()
         return [value for known, value in self.pairs if known == name]
+
+    if TYPE_CHECKING:
+
+        @overload
+        def get(self, name: str, default: None = None) -> "str | None": ...
+
+        @overload
+        def get(self, name: str, default: str) -> str: ...
 
     def get(self, name: str, default: "str | None" = None) -> "str | None":
         """The first value of `name`, or `default`."""

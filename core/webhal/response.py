@@ -8,11 +8,7 @@ from webhal.http import _TOKEN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Mapping
     from typing import Any
-
-    Piece = str | bytes | bytearray | memoryview
-    Body = Piece | dict[Any, Any] | list[Any] | Iterator[Piece] | AsyncIterator[Piece] | None
 
 _HTML = "text/html; charset=utf-8"
 _BYTES = "application/octet-stream"
@@ -27,11 +23,11 @@ class Response:
     `headers`; without one it is sent in chunks.
     """
 
-    def __init__(self, body: "Body" = b"", status: int = 200, headers: "Mapping[str, Any] | None" = None) -> None:
-        self.body: "Any" = body
+    def __init__(self, body: "Any" = b"", status: int = 200, headers: "dict[str, Any] | None" = None) -> None:
+        self.body = body
         self.status = status
         # A copy, lest a cookie set for one client stays in a dict that the application uses for all.
-        self.headers: "dict[str, Any]" = dict(headers) if headers else {}
+        self.headers = dict(headers) if headers else {}
 
     def set_cookie(self, name: str, value: str, **attributes: "Any") -> None:
         """Add a Set-Cookie field; for the attributes see cookies.set_cookie."""

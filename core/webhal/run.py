@@ -11,7 +11,6 @@ import webhal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from typing import Any
 
     from webhal.net import Limits, Network
@@ -52,7 +51,7 @@ def complete(network: "Network", limits: "Limits") -> "tuple[Limits, memoryview]
     return whole, memoryview(bytearray(whole["buffer"]))
 
 
-def _judge(limits: "Mapping[str, Any]") -> None:
+def _judge(limits: "Any") -> None:
     """Raise TypeError for a limit that a server does not have, ValueError for one that cannot be."""
     for name in limits:
         value = limits[name]

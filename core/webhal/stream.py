@@ -17,7 +17,7 @@ from webhal.response import _BYTES, _HTML, Response, find, head
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Generator, Iterator
+    from collections.abc import Generator
     from typing import Any
 
     from webhal.net import Network
@@ -223,7 +223,7 @@ def _as_generator(source: "Any") -> "Generator[Any, None, Any]":
     return source if hasattr(source, "send") else _pieces(source)
 
 
-def _pieces(source: "Iterator[Any]") -> "Generator[Any, None, None]":
+def _pieces(source: "Any") -> "Generator[Any, None, None]":
     try:
         for piece in source:
             yield piece
@@ -232,7 +232,7 @@ def _pieces(source: "Iterator[Any]") -> "Generator[Any, None, None]":
             source.close()
 
 
-def _flatten(source: "AsyncIterator[Any]") -> "Generator[Any, None, None]":
+def _flatten(source: "Any") -> "Generator[Any, None, None]":
     """An asynchronous iterator as a generator of its pieces and of what it waits for."""
     try:
         while True:

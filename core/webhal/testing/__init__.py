@@ -3,6 +3,12 @@
 Names load when first used: a board that runs the kit has no room for the rest.
 """
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from webhal.testing.check import check_network as check_network
+    from webhal.testing.client import TestClient as TestClient
+    from webhal.testing.fake import FakeNetwork as FakeNetwork
+
 _WHERE = {"FakeNetwork": "fake", "TestClient": "client", "check_network": "check"}
 
 

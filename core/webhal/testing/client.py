@@ -9,8 +9,26 @@ from webhal.request import MultiDict, _fields
 from webhal.server import Server
 from webhal.testing.fake import FakeNetwork
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, TypedDict
+
+    from typing_extensions import Unpack  # of Python 3.11; known to type checkers
+
+    from webhal.app import App
+    from webhal.net import Limits
+
+    class Options(TypedDict, total=False):
+        """What TestClient.request takes besides method and path."""
+
+        headers: dict[str, str] | None
+        body: Any
+        json: Any
+        form: dict[str, str] | None
+        ms: int | None
+
 # A PC's limits, but for the buffer, which a board has to bear. Tests of an application for boards may give theirs.
-_LIMITS = {"connections": 16, "head": 16384, "body": 1 << 20, "deadlines": (10, 20, 5, 20), "buffer": 1024}
+_LIMITS: "Limits" = {"connections": 16, "head": 16384, "body": 1 << 20, "deadlines": (10, 20, 5, 20), "buffer": 1024}
 _PATIENCE_MS = 600_000  # virtual time that an answer may take if `ms` does not say
 _PLAIN = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~"
 
@@ -30,7 +48,7 @@ class TestResponse:
         """The body as UTF-8. Raises UnicodeError for anything else."""
         return str(self.body, "utf-8")
 
-    def json(self) -> object:
+    def json(self) -> "Any":
         """The value of a JSON body. Raises ValueError for anything else."""
         import json
 
@@ -52,39 +70,39 @@ class TestClient:
 
     __test__ = False
 
-    def __init__(self, app: object, **limits: object) -> None:
-        given = dict(_LIMITS)
+    def __init__(self, app: "App", **limits: "Unpack[Limits]") -> None:
+        given = _LIMITS.copy()
         given.update(limits)
         self.network = FakeNetwork(harsh=False)
         self.server = Server(app, self.network, **given)
         self.cookies: "dict[str, str]" = {}
         self.server.open()
 
-    def get(self, path: str, **options: object) -> TestResponse:
+    def get(self, path: str, **options: "Unpack[Options]") -> TestResponse:
         """`request` by GET."""
         return self.request("GET", path, **options)
 
-    def head(self, path: str, **options: object) -> TestResponse:
+    def head(self, path: str, **options: "Unpack[Options]") -> TestResponse:
         """`request` by HEAD."""
         return self.request("HEAD", path, **options)
 
-    def post(self, path: str, **options: object) -> TestResponse:
+    def post(self, path: str, **options: "Unpack[Options]") -> TestResponse:
         """`request` by POST."""
         return self.request("POST", path, **options)
 
-    def put(self, path: str, **options: object) -> TestResponse:
+    def put(self, path: str, **options: "Unpack[Options]") -> TestResponse:
         """`request` by PUT."""
         return self.request("PUT", path, **options)
 
-    def patch(self, path: str, **options: object) -> TestResponse:
+    def patch(self, path: str, **options: "Unpack[Options]") -> TestResponse:
         """`request` by PATCH."""
         return self.request("PATCH", path, **options)
 
-    def delete(self, path: str, **options: object) -> TestResponse:
+    def delete(self, path: str, **options: "Unpack[Options]") -> TestResponse:
         """`request` by DELETE."""
         return self.request("DELETE", path, **options)
 
-    def options(self, path: str, **options: object) -> TestResponse:
+    def options(self, path: str, **options: "Unpack[Options]") -> TestResponse:
         """`request` by OPTIONS."""
         return self.request("OPTIONS", path, **options)
 
@@ -93,8 +111,8 @@ class TestClient:
         method: str,
         path: str,
         headers: "dict[str, str] | None" = None,
-        body: object = None,
-        json: object = None,
+        body: "Any" = None,
+        json: "Any" = None,
         form: "dict[str, str] | None" = None,
         ms: "int | None" = None,
     ) -> TestResponse:
@@ -166,7 +184,7 @@ class TestClient:
             self.cookies[name] = parts[0][equals + 1 :]
 
 
-def _bytes(data: object) -> bytes:
+def _bytes(data: "Any") -> bytes:
     return data.encode() if isinstance(data, str) else bytes(data)
 
 
@@ -200,7 +218,7 @@ def _parse(method: str, data: bytes, whole: bool) -> TestResponse:
 
 def _joined(data: bytes) -> "tuple[bytes, bool]":
     """(body, whether it is whole) of a body in chunks."""
-    pieces = []
+    pieces: "list[bytes]" = []
     while True:
         line = data.find(b"\r\n")
         size = int(data[:line], 16) if line > 0 else -1
