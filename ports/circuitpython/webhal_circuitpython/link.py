@@ -12,14 +12,15 @@ import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from mdns import Server
+    from wifi import Radio
 
     Link = tuple[str | None, str | None, str | None, str | None, str | None]
 
 _ATTEMPT_MS = 4000  # to join when told not to wait: association and DHCP take 2 to 3 s
 
 
-def join(radio: "Any", link: "Link", timeout_ms: int) -> None:
+def join(radio: "Radio", link: "Link", timeout_ms: int) -> None:
     """What Network.up promises, for a radio without an address."""
     ssid, password, ap_ssid, ap_password, hostname = link
     ssid = ssid or os.getenv("CIRCUITPY_WIFI_SSID")
@@ -49,7 +50,7 @@ def join(radio: "Any", link: "Link", timeout_ms: int) -> None:
         raise OSError(problem)
 
 
-def leave(radio: "Any") -> None:
+def leave(radio: "Radio") -> None:
     """Leave the network, and offer none."""
     for name in ("stop_station", "stop_ap", "disconnect"):
         try:
@@ -58,7 +59,7 @@ def leave(radio: "Any") -> None:
             pass
 
 
-def announce(radio: "Any", link: "Link", address: "str | None", port: int, server: "Any") -> "Any":
+def announce(radio: "Radio", link: "Link", address: "str | None", port: int, server: "Server | None") -> "Server | None":
     """Print where the server is, and let mDNS tell it; the mdns.Server, which lives as long as it is kept, or None."""
     name = ""
     try:

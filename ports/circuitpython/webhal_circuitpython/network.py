@@ -19,6 +19,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from mdns import Server
+    from socketpool import Socket, SocketPool
+    from wifi import Radio
+
 _PERIOD = 1 << 29  # milliseconds (row ticks)
 _FIRST_PORT = 49152  # of those that are free for anyone (RFC 6335, 6), up to 65535
 _PIECE = 1460  # bytes given to lwIP at once, one segment: where memory for more is short, it blocks for seconds
@@ -47,8 +51,8 @@ class Network:
 
     def __init__(
         self,
-        pool: "Any" = None,
-        radio: "Any" = None,
+        pool: "SocketPool | None" = None,
+        radio: "Radio | None" = None,
         tls: "Any" = None,
         ssid: "str | None" = None,
         password: "str | None" = None,
@@ -58,7 +62,7 @@ class Network:
     ) -> None:
         if (pool is None) != (radio is None):
             raise ValueError("pool and radio: give both or neither")
-        if pool is None:
+        if pool is None or radio is None:
             import socketpool
             import wifi
 
@@ -67,18 +71,18 @@ class Network:
         elif hasattr(pool, "NO_SOCKET_AVAIL"):
             from webhal_circuitpython.airlift import Pool
 
-            pool = Pool(pool)
-        self._pool = pool
-        self._radio = radio
+            pool = Pool(pool)  # type: ignore[assignment, unused-ignore] # as much of one as is used here
+        self._pool: "SocketPool" = pool
+        self._radio: "Radio" = radio
         self._tls = tls
         self._link = (ssid, password, ap_ssid, ap_password, hostname)
-        self._mdns: "Any" = None
-        self._ports: "dict[Any, int]" = {}  # of the open listeners
+        self._mdns: "Server | None" = None
+        self._ports: "dict[Socket, int]" = {}  # of the open listeners
         self._last = ticks_ms()  # chosen port, less _FIRST_PORT; another one than before a reload
-        self._watched: "list[Any]" = []
-        self._ready: "list[Any]" = []
+        self._watched: "list[Socket]" = []
+        self._ready: "list[Socket]" = []
         self._poller: "Any" = select and select.poll()
-        self._blind: "Any" = None  # a listener that poll() always reports (row poll-listener)
+        self._blind: "Socket | None" = None  # a listener that poll() always reports (row poll-listener)
         self._wary = bool(tls)  # poll() misses something: resets (row poll-reset), what TLS has read (row poll-tls)
 
     # -- link ---------------------------------------------------------------------------------------
@@ -111,7 +115,7 @@ class Network:
 
     # -- sockets ------------------------------------------------------------------------------------
 
-    def listen(self, port: int, host: str, backlog: int) -> "Any":
+    def listen(self, port: int, host: str, backlog: int) -> "Socket":
         pool = self._pool
         chosen = port
         if not port:  # nothing would tell which one the platform chooses (row methods)
@@ -145,13 +149,14 @@ class Network:
             self._mdns = announce(self._radio, self._link, self.address(), port, self._mdns)
         return listener
 
-    def _socket(self) -> "Any":
+    def _socket(self) -> "Socket":
         try:
-            return self._pool.socket(self._pool.AF_INET, self._pool.SOCK_STREAM)
+            socket: "Socket" = self._pool.socket(self._pool.AF_INET, self._pool.SOCK_STREAM)
+            return socket
         except RuntimeError as error:  # row sockets
             raise OSError(errno.ENOMEM, str(error))
 
-    def _try_poll(self, listener: "Any") -> None:
+    def _try_poll(self, listener: "Socket") -> None:
         """Find out whether poll() can be used, and believed, by means of a listener to which nobody came yet."""
         if self._poller:
             try:
@@ -164,14 +169,14 @@ class Network:
                 self._wary = True
             self._poller.unregister(listener)
 
-    def local_port(self, listener: "Any") -> int:
+    def local_port(self, listener: "Socket") -> int:
         return self._ports[listener]
 
-    def accept(self, listener: "Any") -> "tuple[Any, tuple[str, int]] | None":
+    def accept(self, listener: "Socket") -> "tuple[Socket, tuple[str, int]] | None":
         # If there is no socket to spare, a client that was accepted would be lost (row accept-out).
         self._socket().close()
         try:
-            accepted: "tuple[Any, tuple[str, int]] | None" = listener.accept()
+            accepted: "tuple[Socket, tuple[str, int]] | None" = listener.accept()
         except RuntimeError as error:  # the web workflow took it just now
             gc.collect()  # closes the client's connection, so that it does not wait in vain
             raise OSError(errno.ENOMEM, str(error))
@@ -183,7 +188,7 @@ class Network:
         self._send_at_once(accepted[0])
         return accepted
 
-    def _send_at_once(self, socket: "Any") -> bool:
+    def _send_at_once(self, socket: "Socket") -> bool:
         """Set TCP_NODELAY, where that is possible; False: lwIP refuses it, because the connection is dead."""
         pool = self._pool
         try:
@@ -194,9 +199,9 @@ class Network:
             return False
         return True
 
-    def recv_into(self, socket: "Any", buffer: "bytearray | memoryview") -> "int | None":
+    def recv_into(self, socket: "Socket", buffer: "bytearray | memoryview") -> "int | None":
         try:
-            count: int = socket.recv_into(buffer)
+            count: int = socket.recv_into(buffer)  # type: ignore[call-arg, unused-ignore] # the size may be left out
             return count
         except OSError as error:
             if error.errno == errno.EAGAIN:
@@ -207,11 +212,12 @@ class Network:
         except RuntimeError as error:  # row wiznet
             raise OSError(errno.ECONNRESET, str(error))
 
-    def send(self, socket: "Any", data: "bytes | bytearray | memoryview", start: int) -> "int | None":
+    def send(self, socket: "Socket", data: "bytes | bytearray | memoryview", start: int) -> "int | None":
         if start or len(data) > _PIECE:
             data = memoryview(data)[start : start + _PIECE]
         try:
-            return socket.send(data) or None
+            count: int = socket.send(data)
+            return count or None
         except OSError as error:
             if error.errno == errno.EAGAIN:  # row send-full
                 return None
@@ -219,7 +225,7 @@ class Network:
         except RuntimeError as error:  # row wiznet
             raise OSError(errno.ECONNRESET, str(error))
 
-    def close(self, socket: "Any") -> None:
+    def close(self, socket: "Socket") -> None:
         self.watch(socket, False, False)
         self._ports.pop(socket, None)
         if socket is self._blind:
@@ -229,12 +235,12 @@ class Network:
         except (OSError, RuntimeError):  # row wiznet
             pass
 
-    def shut(self, socket: "Any") -> None:
+    def shut(self, socket: "Socket") -> None:
         """Nothing: there is no shutdown (row methods)."""
 
     # -- readiness ----------------------------------------------------------------------------------
 
-    def watch(self, socket: "Any", read: bool, write: bool) -> None:
+    def watch(self, socket: "Socket", read: bool, write: bool) -> None:
         poller = self._poller
         if read or write:
             if socket not in self._watched:
@@ -246,7 +252,7 @@ class Network:
             if poller and socket is not self._blind:
                 poller.unregister(socket)
 
-    def wait(self, timeout_ms: int) -> "list[Any]":
+    def wait(self, timeout_ms: int) -> "list[Socket]":
         ready = self._ready
         ready.clear()
         if self._poller:
