@@ -59,7 +59,9 @@ def leave(radio: "Radio") -> None:
             pass
 
 
-def announce(radio: "Radio", link: "Link", address: "str | None", port: int, server: "Server | None") -> "Server | None":
+def announce(
+    radio: "Radio", link: "Link", address: "str | None", port: int, server: "Server | None"
+) -> "Server | None":
     """Print where the server is, and let mDNS tell it; the mdns.Server, which lives as long as it is kept, or None."""
     name = ""
     try:
