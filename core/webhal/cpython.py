@@ -11,7 +11,7 @@ http.Connection = fast_head.Connection  # type: ignore[misc] # server.Slot is ma
 
 from webhal import app, fast_server, life, registering, request, run, server  # noqa: E402
 
-server.Server.ready = fast_server.ready  # type: ignore[method-assign]
+server.Server.serve_ready = fast_server.serve_ready  # type: ignore[method-assign]
 run.FORGET = ()
 
 

@@ -156,17 +156,7 @@ class Server:
         try:
             ready = network.wait(min(timeout_ms, self.tick_ms))
             self.now = network.ticks_ms()
-            slots = self.slots
-            accept = False
-            for socket in ready:
-                slot = slots.get(socket)
-                if slot:
-                    try:
-                        self.ready(slot)
-                    except Exception as error:
-                        self.failed(slot, error)
-                elif socket is self.listener:
-                    accept = True
+            accept = self.serve_ready(ready)
             if accept and self.listener:
                 self.accept()
             if network.ticks_diff(self.now, self.ticked) >= self.tick_ms:
@@ -175,6 +165,20 @@ class Server:
             pass
         except OSError:  # of the listener; the next sweep makes another
             self.unlisten()
+
+    def serve_ready(self, sockets: "list[Any]") -> bool:
+        """Serve each connection among the sockets; return whether the listener is there too."""
+        accept = False
+        for socket in sockets:
+            slot = self.slots.get(socket)
+            if slot:
+                try:
+                    self.ready(slot)
+                except Exception as error:
+                    self.failed(slot, error)
+            elif socket is self.listener:
+                accept = True
+        return accept
 
     def ready(self, slot: Slot) -> None:
         """The socket may be readable, or writable if that is what the connection waits for."""
