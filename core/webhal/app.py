@@ -9,7 +9,7 @@ routing.py; error handlers in errors.py.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any, Protocol, TypeVar
+    from typing import Any, TypeVar
 
     from typing_extensions import Unpack  # of Python 3.11; known to type checkers
 
@@ -18,12 +18,7 @@ if TYPE_CHECKING:
     from webhal.response import Response
 
     Handler = Callable[..., Any]
-    H = TypeVar("H", bound=Handler)
-
-    class Decorator(Protocol):
-        """Registers a function, which stays what it is."""
-
-        def __call__(self, handler: H) -> H: ...
+    H = TypeVar("H", bound=Handler)  # what a decorator takes and returns
 
 
 class App:
@@ -47,15 +42,17 @@ class App:
     def __init__(self) -> None:
         self.routes: "dict[str, Handler]" = {}  # by "GET /path"
 
-    def get(self, path: str, stream: bool = False) -> "Decorator":
+    def get(self, path: str, stream: bool = False) -> "Callable[[H], H]":
         """Decorator: `route` for GET, and so for HEAD."""
         return self.route(path, ("GET",), stream)
 
-    def post(self, path: str, stream: bool = False) -> "Decorator":
+    def post(self, path: str, stream: bool = False) -> "Callable[[H], H]":
         """Decorator: `route` for POST."""
         return self.route(path, ("POST",), stream)
 
-    def route(self, path: str, methods: "tuple[str, ...] | list[str]" = ("GET",), stream: bool = False) -> "Decorator":
+    def route(
+        self, path: str, methods: "tuple[str, ...] | list[str]" = ("GET",), stream: bool = False
+    ) -> "Callable[[H], H]":
         """Decorator: the handler for `path`, which may have parameters: <name>, <int:name>, <path:name>.
 
         stream: call the handler once the head is there; it reads the body with `await request.read(n)`.
@@ -75,11 +72,11 @@ class App:
 
     if TYPE_CHECKING:  # registering.py has these; __getattr__ loads it
 
-        def put(self, path: str, stream: bool = False) -> Decorator: ...
+        def put(self, path: str, stream: bool = False) -> Callable[[H], H]: ...
 
-        def patch(self, path: str, stream: bool = False) -> Decorator: ...
+        def patch(self, path: str, stream: bool = False) -> Callable[[H], H]: ...
 
-        def delete(self, path: str, stream: bool = False) -> Decorator: ...
+        def delete(self, path: str, stream: bool = False) -> Callable[[H], H]: ...
 
         def mount(self, prefix: str, app: "App") -> None: ...
 
@@ -87,9 +84,9 @@ class App:
 
         def after_request(self, hook: H) -> H: ...
 
-        def error(self, cause: "int | type[Exception]") -> Decorator: ...
+        def error(self, cause: "int | type[Exception]") -> Callable[[H], H]: ...
 
-        def on(self, event: str) -> Decorator: ...
+        def on(self, event: str) -> Callable[[H], H]: ...
 
     def __getattr__(self, name: str) -> object:
         from webhal.registering import bound

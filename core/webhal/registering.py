@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from webhal.app import Decorator, H
+    from webhal.app import H
 
 
 METHODS = ("put", "patch", "delete", "mount", "before_request", "after_request", "error", "on")
@@ -24,7 +24,7 @@ def bound(app: App, name: str) -> "Callable[..., Any]":
     return lambda *values, **options: method(app, *values, **options)
 
 
-def route(app: App, path: str, methods: "tuple[str, ...] | list[str]", stream: bool) -> "Decorator":
+def route(app: App, path: str, methods: "tuple[str, ...] | list[str]", stream: bool) -> "Callable[[H], H]":
     """What App.route promises."""
     for method in methods:
         if len(method) < 3 or method != method.upper():  # a str has methods of one character
@@ -48,17 +48,17 @@ def route(app: App, path: str, methods: "tuple[str, ...] | list[str]", stream: b
     return register
 
 
-def put(app: App, path: str, stream: bool = False) -> "Decorator":
+def put(app: App, path: str, stream: bool = False) -> "Callable[[H], H]":
     """Decorator: `route` for PUT."""
     return app.route(path, ("PUT",), stream)
 
 
-def patch(app: App, path: str, stream: bool = False) -> "Decorator":
+def patch(app: App, path: str, stream: bool = False) -> "Callable[[H], H]":
     """Decorator: `route` for PATCH."""
     return app.route(path, ("PATCH",), stream)
 
 
-def delete(app: App, path: str, stream: bool = False) -> "Decorator":
+def delete(app: App, path: str, stream: bool = False) -> "Callable[[H], H]":
     """Decorator: `route` for DELETE."""
     return app.route(path, ("DELETE",), stream)
 
@@ -89,7 +89,7 @@ def after_request(app: App, hook: "H") -> "H":
     return hook
 
 
-def error(app: App, cause: "int | type[Exception]") -> "Decorator":
+def error(app: App, cause: "int | type[Exception]") -> "Callable[[H], H]":
     """Decorator: handler(request, error) answers for a status, or for exceptions of a type.
 
     A refused request's error is an HTTPError; its status is the answer's, unless the handler gives one.
@@ -104,7 +104,7 @@ def error(app: App, cause: "int | type[Exception]") -> "Decorator":
     return register
 
 
-def on(app: App, event: str) -> "Decorator":
+def on(app: App, event: str) -> "Callable[[H], H]":
     """Decorator: call the function when the server tells of `event`.
 
     "listen" (address, port)        "connect" (client)         "link" ("up" or "down")
