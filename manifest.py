@@ -37,7 +37,7 @@ package(
     "webhal_micropython",
     (
         "__init__.py",
-        "limits.py",
+        "larger.py",
         "link.py",
         "network.py",
         "offer.py",

@@ -26,7 +26,7 @@ class Network:
     """
 
     if sys.platform not in ("esp8266", "linux"):  # the unix port passes for the smallest board
-        from webhal_micropython.limits import limits
+        from webhal_micropython.larger import limits, unix_time
 
     ticks_ms = time.ticks_ms  # type: ignore[attr-defined]
     ticks_diff = time.ticks_diff  # type: ignore[attr-defined]

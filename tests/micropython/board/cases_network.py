@@ -167,3 +167,43 @@ def test_port_in_use():
         raise AssertionError("no OSError")
     finally:
         port.close(listener)
+
+
+class Clock:
+    """The module `time` of a board."""
+
+    def __init__(self, seconds, epoch):
+        self.seconds = seconds
+        self.epoch = epoch
+
+    def time(self):
+        return self.seconds
+
+    def gmtime(self, seconds):
+        return (self.epoch, 1, 1, 0, 0, 0, 0, 1)
+
+
+def test_time_where_it_is_known():
+    import webhal_micropython.larger as larger
+
+    module = larger.time
+    try:
+        for seconds, epoch, expected in (
+            (800_000_000, 2000, 1_746_684_800),
+            (1_746_684_800, 1970, 1_746_684_800),
+            (0, 2000, None),
+            (20, 1970, None),
+            (1_609_459_200, 1970, None),  # RP2 that nobody has told the time
+        ):
+            larger.time = Clock(seconds, epoch)
+            assert larger.unix_time(None) == expected
+    finally:
+        larger.time = module
+
+
+def test_limits_are_those_of_a_server():
+    from webhal.app import App
+    from webhal.server import Server
+    from webhal_micropython.larger import limits
+
+    Server(App(), Network(), **limits)

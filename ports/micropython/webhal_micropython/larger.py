@@ -1,0 +1,19 @@
+"""What a Network has on boards with more memory than an ESP8266: higher limits, and the time for a Date."""
+
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from webhal_micropython.network import Network
+
+_YEAR_2024 = 1_704_067_200  # a clock that nobody has set starts in 1970 or 2000, RP2's in 2021
+_EPOCH_2000 = 946_684_800  # when time.time() is 0 on ESP32
+
+limits = {"connections": 6, "head": 4096, "body": 16384, "deadlines": (5, 10, 2, 10), "buffer": 1024}
+
+
+def unix_time(network: "Network") -> "int | None":
+    seconds = int(time.time())
+    if time.gmtime(0)[0] == 2000:
+        seconds += _EPOCH_2000
+    return seconds if seconds > _YEAR_2024 else None
