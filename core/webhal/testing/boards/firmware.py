@@ -21,6 +21,7 @@ import time
 WINDOW = 128  # bytes that raw paste takes before it asks for more
 BLOCK = 4096  # bytes of flash that the smallest file takes
 ENOSPC = 28
+EAGAIN = 11
 
 control = None
 
@@ -240,7 +241,13 @@ def equip(board):
         None, name=board["runtime"], version=tuple(board["version"]), _machine=machine, _mpy=board["mpy"]
     )
     sys.modules["sys"] = Module(real_sys, platform=board["chip"], implementation=implementation)
+    if board["runtime"] == "circuitpython":
+        equip_circuitpython(board)
+    else:
+        equip_micropython(board)
 
+
+def equip_micropython(board):
     def getaddrinfo(host, port, *more):
         """Whatever the board listens on is the one port that it has on this machine."""
         if host in ("0.0.0.0", ""):
@@ -269,6 +276,99 @@ def equip(board):
         freq=lambda: 160000000,
         unique_id=lambda: board["uid"].encode(),
     )
+
+
+# -- what CircuitPython has, besides -------------------------------------------------------------------------
+
+
+class Radio:
+    """wifi.radio: the firmware has joined what settings.toml names before the program runs."""
+
+    enabled = True
+    hostname = "board"
+    ap_active = False
+    ipv4_address_ap = None
+
+    def __init__(self, air, address):
+        self.air = air
+        self.own = address
+        self.ipv4_address = None
+        name = setting("CIRCUITPY_WIFI_SSID")
+        if name:
+            try:
+                self.connect(name, setting("CIRCUITPY_WIFI_PASSWORD") or "")
+            except OSError:
+                pass
+
+    def connect(self, ssid, password="", timeout=None):
+        if self.air is not None and self.air.get(ssid) != password:
+            raise OSError("Authentication failure" if ssid in self.air else "No network with that ssid")
+        self.ipv4_address = self.own
+
+
+def setting(name, default=None):
+    """os.getenv of CircuitPython: a line of settings.toml."""
+    try:
+        with open("/settings.toml") as file:
+            for line in file:
+                equals = line.find("=")
+                if line[:equals].strip() == name:
+                    value = line[equals + 1 :].strip()
+                    return eval(value, {})  # texts in quotes and numbers are written as in Python
+    except OSError:
+        pass
+    return default
+
+
+class Pool:
+    """socketpool.SocketPool, over the unix port's sockets; nothing that poll() takes."""
+
+    AF_INET = socket.AF_INET
+    SOCK_STREAM = socket.SOCK_STREAM
+    SOL_SOCKET = socket.SOL_SOCKET
+    SO_REUSEADDR = socket.SO_REUSEADDR
+    port = 0
+
+    def __init__(self, radio):
+        pass
+
+    def socket(self, family=None, kind=None):
+        return Socket(socket.socket())
+
+
+class Socket:
+    def __init__(self, inner):
+        self.inner = inner
+        for name in ("listen", "setsockopt", "settimeout", "setblocking", "close"):
+            setattr(self, name, getattr(inner, name))
+
+    def bind(self, address):
+        self.inner.bind(socket.getaddrinfo("127.0.0.1", Pool.port)[0][-1])
+
+    def accept(self):
+        accepted, peer = self.inner.accept()
+        peer = socket.sockaddr(peer)
+        return Socket(accepted), (socket.inet_ntop(peer[0], peer[1]), peer[2])
+
+    def recv_into(self, buffer):
+        count = self.inner.readinto(buffer)
+        if count is None:
+            raise OSError(EAGAIN)
+        return count
+
+    def send(self, data):
+        count = self.inner.write(data)
+        if count is None:
+            raise OSError(EAGAIN)
+        return count
+
+
+def equip_circuitpython(board):
+    Pool.port = board["port"]
+    sys.modules["os"] = Module(os, getenv=setting)
+    sys.modules["socketpool"] = Module(None, SocketPool=Pool)
+    sys.modules["wifi"] = Module(None, radio=Radio(board["wifi"], board["address"]))
+    sys.modules["supervisor"] = Module(None, ticks_ms=lambda: time.ticks_ms() % (1 << 29))
 
 
 # -- the serial line -----------------------------------------------------------------------------------------
@@ -377,6 +477,16 @@ def friendly_repl(names, board):
             put(sign)
 
 
+def first(names):
+    """The first of these files that there is."""
+    for name in names:
+        try:
+            os.stat(name)
+            return name
+        except OSError:
+            pass
+
+
 def main(path):
     with open(path) as file:
         board = json.load(file)
@@ -389,12 +499,10 @@ def main(path):
     sys.path[:] = ["", ".frozen", "/lib"]
     del sys.argv[:]
     equip(board)
-    for name in ("boot.py",) if board["raw"] else ("boot.py", "main.py"):
-        try:
-            os.stat(name)
-        except OSError:
-            continue
-        run(sys.stdout, execfile, name, {"__name__": "__main__"})  # noqa: F821
+    for choice in board["programs"][: 1 if board["raw"] else None]:
+        name = first(choice)
+        if name:
+            run(sys.stdout, execfile, name, {"__name__": "__main__"})  # noqa: F821
     names = {"__name__": "__main__"}
     raw = board["raw"]
     while True:

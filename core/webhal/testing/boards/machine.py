@@ -75,6 +75,7 @@ class MicroPythonBoard:
             "port": port,
             "address": f"127.0.0.1:{port}",
             "raw": False,
+            "programs": [["boot.py"], ["main.py"]],  # the first that is there of each
             "power": None,
         }
         self.target = ""
@@ -84,7 +85,13 @@ class MicroPythonBoard:
         self._thread: threading.Thread | None = None
         self._wake: tuple[int, int] | None = None
 
-    def __enter__(self) -> "MicroPythonBoard":
+    _look_s: "float | None" = None  # how often _reloads is asked, if ever
+
+    def _reloads(self) -> bool:
+        """Whether it starts anew by itself."""
+        return False
+
+    def __enter__(self: "Any") -> "Any":
         self.start()
         return self
 
@@ -174,7 +181,10 @@ class MicroPythonBoard:
         busy = False
         pending = b""  # what the process has not read yet
         while True:
-            ready, writable, _ = select.select([control, output, wake, *line.readers()], [entry] if pending else [], [])
+            readers = [control, output, wake, *line.readers()]
+            ready, writable, _ = select.select(readers, [entry] if pending else [], [], self._look_s)
+            if self._reloads():
+                return "S"
             if wake in ready:
                 return "P"
             if control in ready or process.poll() is not None:

@@ -5,6 +5,7 @@
 - board.py: what every board is to the commands, its Facts and its operations
 - serial_board.py: MicroPython over a serial line, by mpremote
 - drive.py, workflow.py: CircuitPython's drive, and its web workflow
+- console.py: what a board prints
 - library.py, fileset.py, settings.py: what a board shall have: webhal's own files, all files, settings.toml
 - plan.py: what is to be sent and removed
 - verify.py: a request to the board that was deployed to

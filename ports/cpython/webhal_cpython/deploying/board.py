@@ -33,7 +33,7 @@ class Facts:
     def __str__(self) -> str:
         version = ".".join(map(str, self.version))
         sizes = [
-            f"{size // 1024} KB of {what} free"
+            f"{size // 1024:,} KB of {what} free"
             for size, what in ((self.memory, "memory"), (self.flash, "flash"))
             if size is not None
         ]
@@ -70,6 +70,7 @@ class Board(Protocol):
     target: str
     facts: Facts
     main: str  # the file that the board runs when it starts
+    own_port: int | None  # on which the firmware itself listens
 
     def complete(self) -> None:
         """Put in place what an interrupted deployment has left to do."""

@@ -39,6 +39,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--password", metavar="PASSWORD", help="of the web workflow; by default from settings.toml, or asked for"
     )
+    parser.add_argument(
+        "--console", metavar="PORT", help="serial port of the board whose drive is the TARGET, if it is not found"
+    )
     extent = parser.add_mutually_exclusive_group()
     extent.add_argument("--full", dest="extent", action="store_const", const="full", help="send all of webhal")
     extent.add_argument(
@@ -124,7 +127,7 @@ def _deploy(target: str, wish: _Wish, progress: Progress) -> DeployError | None:
         password = wish.arguments.password
         if password is None:
             password = settings.value(wish.own_settings.get("CIRCUITPY_WEB_API_PASSWORD", '""')) or None
-        board = finding.open_board(target, password)
+        board = finding.open_board(target, password, wish.arguments.console)
         try:
             _deploy_to(board, wish, progress)
         finally:
@@ -144,6 +147,11 @@ def _deploy_to(board: Board, wish: _Wish, progress: Progress) -> None:
     say(f"{board.facts}" if progress.many else f"{board.target}: {board.facts}")
     judge(board.facts)
     fileset.check(wish.application, board.facts)
+    if board.own_port == wish.application.port:
+        raise DeployError(
+            f"the web workflow holds port {board.own_port}, which the application wants; give it another with"
+            " CIRCUITPY_WEB_API_PORT = 8080 in the board's settings.toml"
+        )
     board.complete()
     wanted = fileset.collect(
         wish.application, board.facts, board.main, arguments.assets, arguments.extent or "", arguments.source

@@ -36,7 +36,7 @@ def drives() -> list[Path]:
     return sorted({place for place in places if (place / "boot_out.txt").is_file()})
 
 
-def open_board(target: str, password: str | None = None) -> Board:
+def open_board(target: str, password: str | None = None, console: str | None = None) -> Board:
     """Connect to the board. Raises DeployError, whose text begins with the target or says what it is not."""
     if target.startswith(("http://", "https://")):
         from webhal_cpython.deploying.workflow import WorkflowBoard
@@ -45,7 +45,7 @@ def open_board(target: str, password: str | None = None) -> Board:
     if os.path.isdir(target):
         from webhal_cpython.deploying.drive import DriveBoard
 
-        return DriveBoard(target)
+        return DriveBoard(target, console)
     from webhal_cpython.deploying.serial_board import SerialBoard
 
     return SerialBoard(target)

@@ -1,6 +1,7 @@
 """What is to be done to a board, from what it shall have, what it has, and what webhal put there before.
 
-The record, a file on the board, says which files webhal put there: a line "digest  path" for each. A file whose content is not the recorded one is foreign: somebody else's, and never lost.
+The record, a file on the board, says which files webhal put there: a line "digest  path" for each. A file whose
+content is not the recorded one is foreign: somebody else's, and never lost.
 """
 
 from __future__ import annotations

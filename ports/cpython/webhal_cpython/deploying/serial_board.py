@@ -19,14 +19,13 @@ from typing import Any
 
 from webhal_cpython.deploying import DeployError
 from webhal_cpython.deploying.board import Advance, Facts
+from webhal_cpython.deploying.console import wait_for_address
 from webhal_cpython.deploying.plan import NEW, RECORD, Plan, digest
 
 _BAUD = 115200
 _ANSWER_S = 10  # for what a board answers at once, unless its flash is busy
 _GLANCE_S = 0.1
 _INTERRUPT_S = 15  # to end a program; a server may finish what runs, and boards start slowly
-_START_S = 60  # from a start to the address; joining WiFi may take 30 s
-_QUIET_S = 1.5  # a traceback is whole when nothing follows for so long
 _CHUNK = 512  # bytes of a file sent at once, which costs a board three times as much memory
 _BATCH = 16  # paths asked about at once
 
@@ -127,6 +126,7 @@ class SerialBoard:
     """See board.Board."""
 
     main = "main.py"
+    own_port: int | None = None
 
     def __init__(self, target: str) -> None:
         """Raises DeployError when it cannot be opened."""
@@ -296,36 +296,16 @@ class SerialBoard:
             raise _lost(self.target) from error
 
     def address(self) -> str:
-        """Raises DeployError with what the board says instead, after _START_S at the latest."""
-        give_up = time.monotonic() + _START_S
-        said = b""
-        while time.monotonic() < give_up:
-            said += self._hear(_QUIET_S)
-            text = said.decode("utf-8", "replace").replace("\r\n", "\n")
-            if place := re.search(r"webhal: the board is at (\S+)", text):
-                return place[1]
-            if text.rstrip().endswith(">>>"):
-                raise DeployError(f"{self.target}: the application ended:\n{_last_words(text)}")
-        raise DeployError(
-            f"{self.target}: the board does not tell its address within {_START_S} s; "
-            + (f"it says:\n{_last_words(text)}" if said.strip() else "it says nothing")
-        )
+        return wait_for_address(self._hear, self.target)
 
     def _hear(self, seconds: float) -> bytes:
-        """What the board sends until it pauses for `seconds`, or has told its address."""
-        heard = b""
-        quiet = time.monotonic() + seconds
+        """What the board sends, after `seconds` at the latest."""
         try:
-            while time.monotonic() < quiet and b"board is at " not in heard.rpartition(b"\n")[0]:
-                count = self._line.serial.in_waiting
-                if count:
-                    heard += self._line.serial.read(count)
-                    quiet = time.monotonic() + (0.1 if heard.endswith(b">>> ") else seconds)
-                else:
-                    time.sleep(0.01)
+            self._line.serial.timeout = seconds
+            return bytes(self._line.serial.read(max(1, self._line.serial.in_waiting)))
         except OSError:  # a USB line that went with the reset
             self._reopen()
-        return heard
+            return b""
 
     def _reopen(self) -> None:
         self.close()
@@ -339,10 +319,6 @@ class SerialBoard:
                 if time.monotonic() > give_up:
                     raise
 
-    def lines(self) -> Any:
-        """For the monitor: the open serial line."""
-        return self._line.serial
-
 
 class BoardError(Exception):
     """An OSError at the board."""
@@ -354,15 +330,6 @@ class BoardError(Exception):
     @property
     def full(self) -> bool:
         return self.number in (28, 105, 112)  # dialect: ENOSPC, as littlefs and FAT spell it
-
-
-def _last_words(text: str) -> str:
-    """From the last traceback on, else the last lines; without the REPL's own."""
-    ours = (">>>", "MicroPython v", 'Type "h')
-    lines = [line for line in text.splitlines() if line.strip() and not line.startswith(ours)]
-    starts = [index for index, line in enumerate(lines) if line.startswith("Traceback ")]
-    lines = lines[starts[-1] :] if starts else lines[-10:]
-    return "\n".join("    " + "".join(sign if sign.isprintable() else "?" for sign in line) for line in lines)
 
 
 def _open(target: str) -> Any:

@@ -1,0 +1,37 @@
+"""`python -m webhal.testing.boards [esp8266|esp32|rp2|circuitpython]`: a simulated board, until Ctrl-C."""
+
+import argparse
+import sys
+import time
+
+from webhal.testing.boards.circuitpython import CircuitPythonBoard
+from webhal.testing.boards.machine import CHIPS, MicroPythonBoard
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m webhal.testing.boards", description="A simulated board.")
+    parser.add_argument("chip", nargs="?", choices=[*CHIPS, "circuitpython"], default="esp32")
+    parser.add_argument("--micropython", metavar="PATH", help="a MicroPython of the unix port (default: on PATH)")
+    arguments = parser.parse_args()
+    try:
+        if arguments.chip == "circuitpython":
+            board: MicroPythonBoard = CircuitPythonBoard(executable=arguments.micropython, password="password")
+        else:
+            board = MicroPythonBoard(arguments.chip, executable=arguments.micropython)
+    except FileNotFoundError as error:
+        print(error, file=sys.stderr)
+        return 1
+    with board:
+        if isinstance(board, CircuitPythonBoard):
+            print(f"drive {board.folder}, console {board.console}, web workflow {board.workflow} (password: password)")
+        else:
+            print(f"{arguments.chip} at {board.target}")
+        print(f"What is deployed to it is at {board.url} (Ctrl-C ends)", flush=True)
+        try:
+            while True:
+                time.sleep(1)
+        except KeyboardInterrupt:
+            return 0
+
+
+sys.exit(main())

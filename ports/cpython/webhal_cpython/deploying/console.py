@@ -1,0 +1,83 @@
+"""What a board prints: waiting for the address that its application tells, or for what went wrong instead."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from typing import Any
+
+from webhal_cpython.deploying import DeployError
+
+_BAUD = 115200
+_START_S = 60  # from a start to the address; joining WiFi may take 30 s
+_PAUSE_S = 0.1  # between two looks
+_ENDS = (">>>", "Code done running.", "Use CTRL-D to reload.")  # the application is not running any more
+
+
+def wait_for_address(hear: Callable[[float], bytes], target: str) -> str:
+    """The address in what the board says. `hear` waits so many seconds for more of it.
+
+    Raises DeployError with what the board says instead, after _START_S at the latest.
+    """
+    give_up = time.monotonic() + _START_S
+    said = b""
+    while time.monotonic() < give_up:
+        said += hear(_PAUSE_S)
+        text = said.decode("utf-8", "replace").replace("\r\n", "\n")
+        if place := re.search(r"webhal: the board is at ([^\s,]+)[\s,]", text):
+            return place[1]
+        if text.rstrip().endswith(_ENDS):
+            raise DeployError(f"{target}: the application ended:\n{last_words(text)}")
+    raise DeployError(
+        f"{target}: the board does not tell its address within {_START_S} s; "
+        + (f"it says:\n{last_words(said.decode('utf-8', 'replace'))}" if said.strip() else "it says nothing")
+    )
+
+
+def last_words(text: str) -> str:
+    """From the last traceback on, else the last lines; without the REPL's own."""
+    ours = (">>>", "MicroPython v", 'Type "h')
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith(ours)]
+    starts = [index for index, line in enumerate(lines) if line.startswith("Traceback ")]
+    lines = lines[starts[-1] :] if starts else lines[-10:]
+    return "\n".join("    " + "".join(sign if sign.isprintable() else "?" for sign in line) for line in lines)
+
+
+class Console:
+    """A serial console, for boards whose files come another way."""
+
+    def __init__(self, port: str) -> None:
+        self.port = port
+        try:
+            import serial
+        except ImportError as error:
+            raise DeployError("pyserial is missing: pip install 'webhal[deploy]'") from error
+        try:
+            self.line: Any = serial.serial_for_url(port, _BAUD, timeout=_PAUSE_S, write_timeout=5, exclusive=True)
+        except (OSError, ValueError) as error:
+            raise DeployError(f"cannot open {port}; is it held by another program (Thonny, a monitor …)?") from error
+
+    def close(self) -> None:
+        self.line.close()
+
+    def restart(self) -> None:
+        """End the program and start it anew."""
+        try:
+            self.line.reset_input_buffer()
+            self.line.write(b"\r\x03\x03")
+            time.sleep(_PAUSE_S)
+            self.line.reset_input_buffer()
+            self.line.write(b"\x04")
+        except OSError as error:
+            raise DeployError(f"{self.port}: the board stopped answering; plug it in again") from error
+
+    def address(self) -> str:
+        return wait_for_address(self.hear, self.port)
+
+    def hear(self, seconds: float) -> bytes:
+        try:
+            self.line.timeout = seconds
+            return bytes(self.line.read(max(1, self.line.in_waiting)))
+        except OSError as error:
+            raise DeployError(f"{self.port}: the board has gone; plug it in again") from error

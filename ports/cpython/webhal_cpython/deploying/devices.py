@@ -1,0 +1,48 @@
+"""`webhal devices`: lists the boards that are found, and what each is."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+from webhal_cpython.cli import complain, printable
+from webhal_cpython.deploying import DeployError, finding
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "targets", metavar="TARGET", nargs="*", help="look at these too, for example http://board.local"
+    )
+    parser.add_argument("--password", metavar="PASSWORD", help="of the web workflow")
+
+
+def main(arguments: argparse.Namespace) -> int:
+    try:
+        targets = [*dict.fromkeys([*finding.targets(), *arguments.targets])]
+    except DeployError as error:
+        return complain(str(error))
+    if not targets:
+        return complain("no board found; is it plugged in, with a cable that has data lines?")
+    print("Looking at what is found interrupts the programs of MicroPython boards.", file=sys.stderr)
+    with ThreadPoolExecutor(len(targets)) as pool:
+        lines = list(pool.map(lambda target: describe(target, arguments.password), targets))
+    width = max(map(len, targets))
+    for target, (_, line) in zip(targets, lines, strict=True):
+        print(f"{printable(target):{width}}  {printable(line)}")
+    return 0 if all(good for good, _ in lines) else 1
+
+
+def describe(target: str, password: str | None) -> tuple[bool, str]:
+    """Whether it is a board, and which one; its program runs on, or starts anew."""
+    try:
+        board = finding.open_board(target, password)
+        try:
+            line = str(board.facts)
+            if finding.kind(target) == "serial":
+                board.start()
+            return True, line
+        finally:
+            board.close()
+    except DeployError as error:
+        return False, str(error).split("\n")[0].removeprefix(target).removeprefix(": ")

@@ -1,0 +1,123 @@
+"""`webhal new NAME`: makes a folder for a new application, which serves and passes its tests as it is."""
+
+import argparse
+import os
+import re
+from pathlib import Path
+
+from webhal_cpython.cli import complain
+
+_APP = """\
+from webhal import App
+
+app = App()
+
+PAGE = \"\"\"<!DOCTYPE html>
+<html>
+<head>
+<meta charset="utf-8">
+<title>%(name)s</title>
+<link rel="stylesheet" href="/style.css">
+</head>
+<body>
+<h1>%(name)s</h1>
+<p>It works.</p>
+</body>
+</html>
+\"\"\"
+
+
+@app.get("/")
+def page(request):
+    return PAGE
+
+
+@app.get("/style.css")
+def style(request):
+    with open("static/style.css") as file:
+        return file.read(), 200, {"Content-Type": "text/css; charset=utf-8"}
+
+
+if __name__ == "__main__":
+    app.run(port=80)
+"""
+
+_SETTINGS = """\
+# The WiFi that the board joins: remove the two # and fill in.
+# CIRCUITPY_WIFI_SSID = "name"
+# CIRCUITPY_WIFI_PASSWORD = "password"
+"""
+
+_STYLE = "body { font-family: sans-serif; margin: 2em; }\n"
+
+_TEST = """\
+from app import app
+from webhal.testing import TestClient
+
+
+def test_page():
+    answer = TestClient(app).get("/")
+    assert answer.status == 200
+    assert "It works." in answer.text
+"""
+
+_README = """\
+# %(name)s
+
+On this computer, at http://localhost:8000/:
+
+    webhal run app.py --port 8000
+
+On a board that is plugged in (MicroPython, or CircuitPython); the WiFi is named in settings.toml:
+
+    webhal deploy app.py --with static
+
+Tests:
+
+    python -m pytest
+"""
+
+_IGNORE = "settings.toml\n__pycache__/\n"
+
+_CONFTEST = '"""Lets the tests import app.py."""\n'
+
+_FILES = {
+    "app.py": _APP,
+    "settings.toml": _SETTINGS,
+    "static/style.css": _STYLE,
+    "conftest.py": _CONFTEST,
+    "tests/test_app.py": _TEST,
+    "README.md": _README,
+    ".gitignore": _IGNORE,
+}
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", metavar="NAME", help="of the folder, which must not be there yet")
+
+
+def main(arguments: argparse.Namespace) -> int:
+    folder = Path(arguments.name)
+    name = folder.name
+    if not re.fullmatch(r"[\w. -]+", name) or name.startswith("."):
+        return complain(f"{arguments.name} is no name for a folder of letters, digits, - and _", 2)
+    try:
+        folder.mkdir()
+        for path, text in _FILES.items():
+            file = folder / path
+            file.parent.mkdir(exist_ok=True)
+            # settings.toml will hold a password: nobody else may read it, from the first moment on
+            with open(
+                os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600 if file.suffix == ".toml" else 0o666),
+                "w",
+                encoding="utf-8",
+                newline="\n",
+            ) as out:
+                out.write(text % {"name": name} if "%(name)s" in text else text)
+    except FileExistsError:
+        return complain(f"{folder} is there already; choose another name")
+    except OSError as error:
+        return complain(f"cannot make {folder}: {error.strerror}")
+    print(f"Made {folder}. Name your WiFi in {folder / 'settings.toml'}, then:")
+    print(f"    webhal deploy {folder / 'app.py'} --with {folder / 'static'}")
+    return 0
