@@ -1,8 +1,8 @@
 """What CPython does otherwise than a board, where memory is plenty and time is measured; not sent to boards.
 
 Here is the one place where the core chooses by interpreter: the reading of heads by a compiled expression
-(fast_head.py), the way of a plain request in one function (fast_server.py), and late methods and attributes that are there at once, because a class with __getattr__
-has slow attributes on CPython.
+(fast_head.py), the way of a plain request in one function (fast_server.py), and late methods and attributes
+that are there at once, because a class with __getattr__ has slow attributes on CPython.
 """
 
 from webhal import fast_head, http
@@ -11,7 +11,7 @@ http.Connection = fast_head.Connection  # type: ignore[misc] # server.Slot is ma
 
 from webhal import app, fast_server, life, registering, request, run, server  # noqa: E402
 
-server.Server.serve_ready = fast_server.serve_ready  # type: ignore[method-assign]
+server.Server.serve_ready = fast_server.serve_ready  # type: ignore[assignment, method-assign]
 run.FORGET = ()
 
 
