@@ -30,7 +30,11 @@ def step(server: "Server", timeout_ms: int) -> None:
         _wind_up(server)
         if last and not server.slots:
             timeout_ms = 0
-    server.poll(timeout_ms)
+    try:
+        server.poll(timeout_ms)
+    except KeyboardInterrupt:  # after which the server finishes what runs
+        server.again += again
+        raise
     try:
         for slot in again:
             if slot.socket:

@@ -52,6 +52,15 @@ def test_ctrl_c_finishes_what_runs():
     assert not net.listeners and not net.sockets
 
 
+def test_ctrl_c_finishes_a_stream():
+    app = App()
+    app.get("/")(lambda request: iter(["piece"] * 20))
+    net = Ending(6)
+    app.run(8080, network=net)
+    assert net.client.received.endswith(b"\r\n0\r\n\r\n") and net.client.received.count(b"piece") == 20
+    assert net.now < 5000
+
+
 def test_a_second_ctrl_c_ends_at_once():
     class Twice(Ending):
         def wait(self, timeout_ms):
