@@ -1,5 +1,6 @@
 """What a Network has on boards with more memory than an ESP8266: higher limits, and the time for a Date."""
 
+import sys
 import time
 
 TYPE_CHECKING = False
@@ -10,6 +11,8 @@ _YEAR_2024 = 1_704_067_200  # a clock that nobody has set starts in 1970 or 2000
 _EPOCH_2000 = 946_684_800  # when time.time() is 0 on ESP32
 
 limits = {"connections": 6, "head": 4096, "body": 16384, "deadlines": (5, 10, 2, 10), "buffer": 1024}
+if sys.platform == "rp2":
+    limits["connections"] = 4  # its lwIP has five, and one is for who comes next
 
 
 def unix_time(network: "Network") -> "int | None":

@@ -33,6 +33,11 @@ class Network:
     recv_into = staticmethod(bsd.socket.readinto)  # type: ignore[attr-defined] # None where nothing is there
     nic: "Any" = None
     tried: int  # ticks_ms when joining was begun last
+    up: "Any"  # once.py has this one and
+    down: "Any"
+    address: "Any"
+    listen: "Any"
+    local_port: "Any"
 
     def __init__(self, **settings: "Any") -> None:
         self.settings = settings
