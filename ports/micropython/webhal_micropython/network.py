@@ -33,7 +33,8 @@ class Network:
     recv_into = staticmethod(bsd.socket.readinto)  # type: ignore[attr-defined] # None where nothing is there
     nic: "Any" = None
     tried: int  # ticks_ms when joining was begun last
-    up: "Any"  # once.py has this one and
+    # once.py has these; __getattr__ loads it.
+    up: "Any"
     down: "Any"
     address: "Any"
     listen: "Any"
