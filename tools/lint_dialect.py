@@ -28,6 +28,7 @@ FOLDERS = {
 EXCEPTIONS = (
     "core/webhal/cpython.py",
     "core/webhal/fast_head.py",
+    "core/webhal/fast_server.py",
     "core/webhal/net.py",
     "core/webhal/testing/boards/",
 )

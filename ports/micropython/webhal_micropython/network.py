@@ -72,8 +72,8 @@ class Network:
         except (AttributeError, OSError):  # older firmware, the unix port; reset already
             pass
         if type(peer) is not tuple:  # the unix port's
-            peer = bsd.sockaddr(peer)  # type: ignore[attr-defined]
-            peer = bsd.inet_ntop(peer[0], peer[1]), peer[2]
+            peer = bsd.sockaddr(peer)  # type: ignore[attr-defined] # dialect: the unix port has it
+            peer = bsd.inet_ntop(peer[0], peer[1]), peer[2]  # dialect: the unix port has it
         return socket, peer
 
     def send(self, socket: "Any", data: "bytes | bytearray | memoryview", start: int) -> "int | None":
