@@ -60,6 +60,7 @@ class CircuitPythonBoard(MicroPythonBoard):
         self._server: http.server.ThreadingHTTPServer | None = None
         self._state: Any = None
         self._changed: float | None = None
+        self._power: int | None = None
 
     @property
     def console(self) -> str:
@@ -77,6 +78,18 @@ class CircuitPythonBoard(MicroPythonBoard):
             self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
             self.workflow = "http://127.0.0.1:%d" % self._server.server_address[1]
             threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+
+    def unplug_after(self, count: "int | None") -> None:
+        """Lose power when `count` more bytes came over the web workflow; a change that is no write counts as one."""
+        self._power = count
+
+    def spend(self, count: int) -> int:
+        """How many of `count` bytes are written before the power goes; from then on nothing is answered."""
+        if self._power is None:
+            return count
+        written = min(count, self._power)
+        self._power -= written
+        return written
 
     def unplug(self) -> None:
         if self._server:
@@ -114,6 +127,12 @@ def _handler(board: CircuitPythonBoard) -> "type[http.server.BaseHTTPRequestHand
 
         def log_message(self, *values: object) -> None:
             pass
+
+        def handle(self) -> None:
+            try:
+                super().handle()
+            except ConnectionError:
+                self.close_connection = True
 
         def reply(self, status: int, body: bytes = b"") -> None:
             self.send_response(status)
@@ -183,6 +202,8 @@ def _handler(board: CircuitPythonBoard) -> "type[http.server.BaseHTTPRequestHand
             elif board.usb:
                 self.reply(409)
                 return None
+            elif self.command != "PUT" and not board.spend(1):
+                raise ConnectionAbortedError
             return path
 
         def do_PUT(self) -> None:
@@ -215,8 +236,11 @@ def _handler(board: CircuitPythonBoard) -> "type[http.server.BaseHTTPRequestHand
                     piece = self.rfile.read1(left)
                     if not piece:  # the client has gone: what came stays
                         return
-                    file.write(piece)
+                    written = board.spend(len(piece))
+                    file.write(piece[:written])
                     left -= len(piece)
+                    if written < len(piece):
+                        raise ConnectionAbortedError
             self.reply(204 if there else 201)
 
         def do_DELETE(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import getpass
 import sys
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -60,6 +61,7 @@ class _Wish:
     application: fileset.Application
     arguments: argparse.Namespace
     own_settings: dict[str, str]  # as they are written
+    asked: bool = False  # for the WiFi to join
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -70,7 +72,7 @@ def main(arguments: argparse.Namespace) -> int:
         wish = _Wish(application, arguments, _own_settings(arguments, progress))
     except DeployError as error:
         return complain_about(error)
-    with progress.shown(), ThreadPoolExecutor(len(targets)) as pool:
+    with ThreadPoolExecutor(len(targets)) as pool:
         outcomes = list(pool.map(lambda target: _deploy(target, wish, progress), targets))
     failures = [outcome for outcome in outcomes if outcome]
     for failure in failures:
@@ -108,11 +110,30 @@ def _own_settings(arguments: argparse.Namespace, progress: Progress) -> dict[str
         password = arguments.wifi_password
         if password is None:
             password = _ask_password(f"Password of the WiFi {arguments.wifi_ssid}: ")
-        own[settings.SSID] = settings.quote(arguments.wifi_ssid)
-        own[settings.PASSWORD] = settings.quote(password)
+        own.update(_wifi(arguments.wifi_ssid, password))
     elif arguments.wifi_password is not None:
         raise DeployError("--wifi-password needs --wifi-ssid")
     return own
+
+
+def _wifi(name: str, password: str) -> dict[str, str]:
+    return {settings.SSID: settings.quote(name), settings.PASSWORD: settings.quote(password)}
+
+
+_asking = threading.Lock()
+
+
+def _ask_for_wifi(wish: _Wish) -> None:
+    """Ask once for the network to join, where somebody can answer, and keep the answer beside the application."""
+    with _asking:
+        if wish.asked or not sys.stdin.isatty():
+            return
+        wish.asked = True
+        name = input("The WiFi to join (Enter: none): ").strip()
+        if name:
+            wish.own_settings.update(_wifi(name, _ask_password(f"Password of the WiFi {name}: ")))
+            folder = wish.arguments.file.parent
+            settings.write_own(folder, settings.merge(settings.read_own(folder)[0], wish.own_settings))
 
 
 def _ask_password(prompt: str) -> str:
@@ -156,7 +177,7 @@ def _deploy_to(board: Board, wish: _Wish, progress: Progress) -> None:
     wanted = fileset.collect(
         wish.application, board.facts, board.main, arguments.assets, arguments.extent or "", arguments.source
     )
-    todo = _plan(board, wanted, wish.own_settings)
+    todo = _plan(board, wanted, wish)
     if board.facts.flash is not None and todo.flash(board.facts.block) > board.facts.flash:
         raise DeployError(
             f"its flash has {board.facts.flash // 1024} KB free, and {todo.flash(board.facts.block) // 1024} KB are"
@@ -173,15 +194,14 @@ def _deploy_to(board: Board, wish: _Wish, progress: Progress) -> None:
         say(f"{where} answers: {verify.probe(where)}")
 
 
-def _plan(board: Board, wanted: dict[str, bytes], own: dict[str, str]) -> plan.Plan:
+def _plan(board: Board, wanted: dict[str, bytes], wish: _Wish) -> plan.Plan:
     recorded = plan.read_record(board.read(plan.RECORD))
     actual = board.hashes(plan.of_interest(wanted, recorded))
-    change = None
-    if own:
-        before = (board.read(settings.NAME) or b"").decode("utf-8", "replace")
-        after = settings.merge(before, own)
-        change = after.encode() if after != before else None
-    return plan.make(wanted, board.main, actual, recorded, change)
+    before = (board.read(settings.NAME) or b"").decode("utf-8", "replace")
+    if not {settings.SSID, settings.AP_SSID} & {*settings.parse(before), *wish.own_settings}:
+        _ask_for_wifi(wish)
+    after = settings.merge(before, wish.own_settings)
+    return plan.make(wanted, board.main, actual, recorded, after.encode() if after != before else None)
 
 
 def _announce(todo: plan.Plan, say: Callable[[str], None], dry: bool) -> None:

@@ -16,22 +16,15 @@ class Progress:
 
     def __init__(self, many: bool) -> None:
         self.many = many  # boards: each line names its board
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._bars: Any = None
-
-    @contextlib.contextmanager
-    def shown(self) -> Iterator[Progress]:
-        """Within this block bars are drawn, where there is a terminal and rich."""
+        self._sending = 0
         if sys.stdout.isatty():
             with contextlib.suppress(ImportError):
                 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
                 columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-                with Progress(*columns, transient=True) as self._bars:
-                    yield self
-                self._bars = None
-                return
-        yield self
+                self._bars = Progress(*columns, transient=True)
 
     def say(self, target: str, text: str) -> None:
         """Print lines about a board."""
@@ -39,7 +32,7 @@ class Progress:
         with self._lock:
             for line in lines:
                 line = f"{target}: {line}" if self.many else line
-                if self._bars:
+                if self._sending:
                     self._bars.console.print(line, markup=False, highlight=False, soft_wrap=True)
                 else:
                     print(line, flush=True)
@@ -50,9 +43,16 @@ class Progress:
         if not self._bars or not total:
             yield lambda count: None
             return
-        bars = self._bars
-        task = bars.add_task(target, total=total)
+        with self._lock:
+            if not self._sending:
+                self._bars.start()
+            self._sending += 1
+        task = self._bars.add_task(target, total=total)
         try:
-            yield lambda count: bars.advance(task, count)
+            yield lambda count: self._bars.advance(task, count)
         finally:
-            bars.remove_task(task)
+            with self._lock:
+                self._bars.remove_task(task)
+                self._sending -= 1
+                if not self._sending:
+                    self._bars.stop()

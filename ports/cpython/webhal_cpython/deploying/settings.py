@@ -9,6 +9,7 @@ from pathlib import Path
 
 SSID = "CIRCUITPY_WIFI_SSID"
 PASSWORD = "CIRCUITPY_WIFI_PASSWORD"
+AP_SSID = "WEBHAL_AP_SSID"
 NAME = "settings.toml"
 
 _LINE = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*$")
@@ -34,6 +35,8 @@ def quote(text: str) -> str:
 
 def merge(text: str, changes: dict[str, str]) -> str:
     """`text` with these values, as they are to be written."""
+    if not changes:
+        return text
     lines = text.splitlines()
     missing = dict(changes)
     for index, line in enumerate(lines):
