@@ -1,0 +1,1 @@
+"""webhal's port to …: which sockets, clock and link."""
