@@ -16,12 +16,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from webhal.net import Network
+
 _PATIENCE_MS = 5_000  # until what must happen has happened; loopback takes 1 ms, a busy board some hundred
 _ROUNDS = 2_000  # the same, should ticks_ms be broken
 
 
 def check_network(
-    make_network: "Callable[[], Any]",
+    make_network: "Callable[[], Network]",
     make_client: "Callable[[Any, str, int], Any] | None" = None,
     host: str = "127.0.0.1",
     exhaust: "Callable[[Any], Callable[[], object]] | None" = None,
