@@ -1,0 +1,208 @@
+"""`webhal new`, `devices`, `monitor` and `deploy --all`: the commands as a user types them, on simulated boards."""
+
+import os
+import re
+import signal
+import stat
+import subprocess
+import sys
+import time
+import urllib.request
+
+import pytest
+
+from webhal.testing.boards import CircuitPythonBoard, MicroPythonBoard
+from webhal_cpython import cli
+from webhal_cpython.deploying import finding
+
+pytest.importorskip("mpremote")
+pty = pytest.importorskip("pty")
+
+HELLO = """\
+from webhal import App
+
+app = App()
+
+@app.get("/")
+def page(request):
+    return "hello"
+
+if __name__ == "__main__":
+    app.run()
+"""
+
+
+@pytest.fixture
+def boards(micropython):
+    """boards(kind, …) is a board that has power until the test ends."""
+    made = []
+
+    def make(kind=MicroPythonBoard, *arguments, **options):
+        made.append(kind(*arguments, executable=micropython, **options))
+        made[-1].start()
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.stop()
+
+
+@pytest.fixture(autouse=True)
+def nothing_plugged_in(monkeypatch):
+    """What is plugged into the machine that runs the tests is left alone."""
+    monkeypatch.setattr(finding, "serial_ports", list)
+    monkeypatch.setattr(finding, "drives", list)
+    monkeypatch.delenv(finding.BOARDS, raising=False)
+
+
+@pytest.fixture
+def webhal(capsys):
+    """webhal(…) is (exit code, standard output, standard error)."""
+
+    def webhal(*arguments):
+        code = cli.main([*map(str, arguments)])
+        return code, *capsys.readouterr()
+
+    return webhal
+
+
+def get(board, path="/"):
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(board.url + path, timeout=30) as answer:
+        return answer.read().decode()
+
+
+WIFI = ("--wifi-ssid", "home", "--wifi-password", "secret")
+
+
+# -- new -----------------------------------------------------------------------------------------------------
+
+
+def test_new_application_is_deployed_and_served_as_it_says(webhal, boards, tmp_path, monkeypatch):
+    there = boards()
+    monkeypatch.setenv(finding.BOARDS, there.target)
+    monkeypatch.chdir(tmp_path)
+    code, output, errors = webhal("new", "demo")
+    assert (code, errors) == (0, "")
+    command = re.search(r"^ +webhal (deploy .*)$", output, re.MULTILINE)[1].split()
+    code, output, errors = webhal(*command, *WIFI)
+    assert (code, errors) == (0, "")
+    assert "<h1>demo</h1>" in get(there)
+    assert "sans-serif" in get(there, "/style.css")
+
+
+def test_new_application_passes_its_tests_and_runs_on_every_board(webhal, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert webhal("new", "demo")[0] == 0
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"], cwd="demo", capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout
+    assert webhal("check", "demo/app.py") == (0, "", "")
+
+
+def test_new_settings_are_private(webhal, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    webhal("new", "demo")
+    assert stat.S_IMODE(os.stat("demo/settings.toml").st_mode) == 0o600
+    assert "settings.toml" in (tmp_path / "demo/.gitignore").read_text().splitlines()
+
+
+def test_new_touches_nothing_that_is_there(webhal, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "demo").mkdir()
+    code, _, errors = webhal("new", "demo")
+    assert code == 1 and errors == "webhal: demo is there already; choose another name\n"
+    assert list((tmp_path / "demo").iterdir()) == []
+    assert webhal("new", ".")[0] != 0
+
+
+# -- which board ---------------------------------------------------------------------------------------------
+
+
+def test_only_board_is_found(webhal, boards, tmp_path, monkeypatch):
+    (tmp_path / "app.py").write_text(HELLO)
+    assert "no board found" in webhal("deploy", tmp_path / "app.py")[2]
+    there = boards(tcp=True)
+    monkeypatch.setenv(finding.BOARDS, there.target)
+    assert webhal("deploy", tmp_path / "app.py", *WIFI)[::2] == (0, "")
+    assert get(there) == "hello"
+    monkeypatch.setenv(finding.BOARDS, f"{there.target} /dev/other")
+    code, _, errors = webhal("deploy", tmp_path / "app.py", *WIFI)
+    assert code == 1
+    assert f"2 boards found; choose with --to, or take --all: {there.target} /dev/other" in errors
+
+
+def test_devices(webhal, boards, monkeypatch):
+    chip = boards(MicroPythonBoard, "esp8266")
+    drive = boards(CircuitPythonBoard, password="secret")
+    monkeypatch.setenv(finding.BOARDS, f"{chip.target} {drive.folder} /dev/nothing")
+    code, output, errors = webhal("devices", drive.workflow, "--password", "secret")
+    assert code == 1  # one of them is not there
+    lines = output.splitlines()
+    assert re.match(
+        rf"{chip.target} +MicroPython 1.25.0, .*ESP8266, \d+ KB of memory free, 1,024 KB of flash", lines[0]
+    )
+    assert re.match(rf"{drive.folder} +CircuitPython 10.0.0, Simulated board with ESP32S3", lines[1])
+    assert re.match("/dev/nothing +there is no /dev/nothing", lines[2])
+    assert re.match(rf"{drive.workflow} +CircuitPython 10.0.0, Simulated board", lines[3])
+
+
+def test_devices_lets_the_program_run_again(webhal, boards, monkeypatch):
+    there = boards()
+    (there.folder / "main.py").write_text("open('started', 'a').write('x')\n")
+    monkeypatch.setenv(finding.BOARDS, there.target)
+    assert webhal("devices")[0] == 0
+    for _ in range(100):
+        if (there.folder / "started").exists():
+            break
+        time.sleep(0.05)
+    assert (there.folder / "started").exists()
+
+
+def test_monitor(boards, start):
+    there = boards()
+    (there.folder / "main.py").write_text("import time\nwhile True:\n    print('tick')\n    time.sleep_ms(50)\n")
+    there.unplug()
+    there.start()
+    process = start.webhal("monitor", there.target)
+    process.line("tick")
+    process.line("tick")
+    assert process.stop(signal.SIGINT)[0] == 0
+
+
+# -- all at once ---------------------------------------------------------------------------------------------
+
+
+def test_eight_boards_of_which_one_fails(webhal, boards, tmp_path, monkeypatch):
+    (tmp_path / "app.py").write_text(HELLO)
+    kinds = ["esp32", "esp8266", "rp2", "esp32", "esp8266", "esp32", "esp32", "esp32"]
+    there = [
+        boards(MicroPythonBoard, chip, tcp=index % 2 == 1, version=(1, 19, 0) if index == 3 else (1, 25, 0))
+        for index, chip in enumerate(kinds)
+    ]
+    monkeypatch.setenv(finding.BOARDS, " ".join(board.target for board in there))
+    code, output, errors = webhal("deploy", tmp_path / "app.py", "--all", *WIFI)
+    assert code == 1
+    assert errors.count("\n") == 1
+    assert errors.startswith(f"webhal: {there[3].target}: ") and "too old" in errors
+    assert "7 of 8 boards done" in output
+    for index, board in enumerate(there):
+        if index != 3:
+            assert get(board) == "hello"
+            assert f"{board.target}: {board.url}/ answers: 200 OK" in output
+
+
+def test_board_that_loses_power_fails_alone(webhal, boards, tmp_path, monkeypatch):
+    (tmp_path / "app.py").write_text(HELLO)
+    there = [boards(), boards()]
+    there[0].unplug()
+    there[0].unplug_after(9000)
+    there[0].start()
+    monkeypatch.setenv(finding.BOARDS, " ".join(board.target for board in there))
+    code, output, errors = webhal("deploy", tmp_path / "app.py", "--all", *WIFI)
+    assert code == 1
+    assert (
+        errors == f"webhal: {there[0].target}: the board stopped answering; plug it in again and repeat the command\n"
+    )
+    assert get(there[1]) == "hello"
