@@ -2,7 +2,6 @@
 
 import errno
 import re
-import shutil
 import urllib.request
 
 import pytest
