@@ -11,7 +11,7 @@ import webhal
 
 # In these folders, and of no use to a board: the interface's documentation, what CPython does faster, and what
 # stands for a board's network where there is an operating system.
-PC_ONLY = {"webhal.net", "webhal.cpython", "webhal.fast_head", "webhal_micropython.unix"}
+PC_ONLY = {"webhal.net", "webhal.cpython", "webhal.fast_head", "webhal.fast_server", "webhal_micropython.unix"}
 
 # Loaded only if an application asks for it, and what in its text shows that it does. Everything else may be
 # loaded because of what some client sends.
