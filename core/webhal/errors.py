@@ -1,18 +1,17 @@
-"""Answers to what went wrong: error handlers, their default text, and the log; loaded at the first error."""
+"""Answers to what went wrong: error handlers and their default text; loaded at the first error."""
 
-import sys
-
-from webhal.app import App
 from webhal.http import HTTPError, Request
+from webhal.log import log
 from webhal.response import Response, to_response
-from webhal.status import phrase
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from webhal.app import App
 
-def fail(app: App, request: Request, error: Exception) -> Response:
+
+def fail(app: "App", request: Request, error: Exception) -> Response:
     """The Response to send for what a handler or the parser raised; raises MemoryError only."""
     try:
         return app.finish(request, _explain(app, error, request))
@@ -23,7 +22,7 @@ def fail(app: App, request: Request, error: Exception) -> Response:
         return Response("Internal Server Error\n", 500)
 
 
-def _explain(app: App, error: "Any", request: Request) -> Response:
+def _explain(app: "App", error: "Any", request: Request) -> Response:
     """What the error handler says that fits best, here or in the applications around; else the default."""
     refused = isinstance(error, HTTPError)
     status = error.status if refused else 500
@@ -51,14 +50,9 @@ def _explain(app: App, error: "Any", request: Request) -> Response:
     headers = {"Content-Type": "text/plain; charset=utf-8"}
     if error.headers:
         headers.update(error.headers)
-    return Response((error.message or phrase(status)) + "\n", status, headers)
+    text = error.message
+    if not text:
+        from webhal.status import phrase
 
-
-def log(error: BaseException) -> None:
-    """Print the traceback on this platform's standard error."""
-    if hasattr(sys, "print_exception"):
-        sys.print_exception(error, sys.stderr)
-    else:
-        import traceback
-
-        traceback.print_exception(type(error), error, error.__traceback__)
+        text = phrase(status)
+    return Response(text + "\n", status, headers)

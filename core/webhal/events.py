@@ -11,6 +11,6 @@ def emit(app: "App", event: str, *values: object) -> None:
         try:
             handler(*values)
         except Exception as error:
-            from webhal.errors import log
+            from webhal.log import log
 
             log(error)

@@ -4,8 +4,8 @@ Bodies that are read whole, Responses, what a client does not take at once. What
 in stream.py.
 """
 
-from webhal.errors import log
 from webhal.http import HTTPError, Request
+from webhal.log import log
 from webhal.response import Response, serialise
 
 TYPE_CHECKING = False

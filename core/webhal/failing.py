@@ -24,7 +24,7 @@ def failed(server: "Server", slot: "Slot", error: Exception) -> None:
         except OSError:
             raise
         except Exception as second:  # a bug
-            from webhal.errors import log
+            from webhal.log import log
 
             log(second)
             raise OSError("no answer")

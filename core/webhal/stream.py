@@ -10,9 +10,9 @@ its list `running` by `queued`, `slot`, `left_ms` besides.
 """
 
 from webhal.beside import go_on
-from webhal.errors import log
 from webhal.exchange import connection_fields, respond
 from webhal.http import Request
+from webhal.log import log
 from webhal.response import _BYTES, _HTML, Response, find, head
 
 TYPE_CHECKING = False

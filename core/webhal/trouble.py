@@ -1,8 +1,8 @@
 """What a connection gets when something is wrong with it: refusals; loaded when that happens."""
 
-from webhal.errors import log
 from webhal.exchange import respond
 from webhal.http import HTTPError, Request
+from webhal.log import log
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

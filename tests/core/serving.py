@@ -9,6 +9,7 @@ At its end the server must be back where it began, without anything logged that 
 
 import webhal.errors as errors
 import webhal.exchange
+import webhal.log
 import webhal.stream
 import webhal.trouble
 from webhal.server import Server
@@ -44,7 +45,7 @@ class serve:
             assert not self.net.sockets and not self.net.listeners and not self.server.slots
 
     def _set_log(self, log):
-        for module in (errors, webhal.exchange, webhal.stream, webhal.trouble):
+        for module in (webhal.log, errors, webhal.exchange, webhal.stream, webhal.trouble):
             module.log = log
 
     def take_log(self):

@@ -5,7 +5,7 @@ import sys
 from serving import get, serve
 
 from webhal import App, HTTPError, Response, abort
-from webhal.errors import log
+from webhal.log import log
 from webhal.testing import TestClient
 
 
