@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from pathlib import Path
 
 import pytest
 
@@ -73,6 +74,41 @@ def get(board, path="/"):
 
 
 WIFI = ("--wifi-ssid", "home", "--wifi-password", "secret")
+
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def commands(document):
+    """The lines of a document that call webhal, without what is in their way here: a TARGET, and a WiFi."""
+    lines = re.findall(r"^    webhal (.*)$", (ROOT / document).read_text(), re.MULTILINE)
+    return [line.split(" --to ")[0].replace("--wifi-ssid anything", "").split() for line in lines]
+
+
+@pytest.mark.parametrize("document", ["README.md", "docs/deploying.md"])
+def test_commands_of_the_documentation(webhal, boards, tmp_path, monkeypatch, document):
+    """From nothing to a served page, as it is written there."""
+    there = boards()
+    monkeypatch.setenv(finding.BOARDS, there.target)
+    monkeypatch.chdir(tmp_path)
+    found = commands(document)
+    new, deploy = ["new", "demo"], "deploy demo/app.py --with demo/static".split()
+    assert new in found and deploy in found
+    assert webhal(*new)[::2] == (0, "")
+    (tmp_path / "demo" / "settings.toml").write_text("CIRCUITPY_WIFI_SSID = 'home'\n")
+    assert webhal(*deploy)[::2] == (0, "")
+    assert "<h1>demo</h1>" in get(there)
+
+
+def test_simulated_board_of_the_documentation(start, micropython, webhal, tmp_path, monkeypatch):
+    process = start("-m", "webhal.testing.boards", "esp32", "--micropython", micropython)
+    target = process.line("esp32 at (.*)")[1]
+    url = process.line("is at (http://[^ ]*)")[1]
+    monkeypatch.chdir(tmp_path)
+    webhal("new", "demo")
+    assert webhal("deploy", "demo/app.py", "--with", "demo/static", *WIFI, "--to", target)[0] == 0
+    assert b"<h1>demo</h1>" in urllib.request.urlopen(url, timeout=30).read()
+    assert process.stop(signal.SIGINT)[0] == 0
 
 
 # -- new -----------------------------------------------------------------------------------------------------
