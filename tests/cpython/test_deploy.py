@@ -1,6 +1,7 @@
 """`webhal deploy` to simulated MicroPython boards: a real MicroPython behind a serial line, and real mpremote."""
 
 import contextlib
+import os
 import re
 import shutil
 import stat
@@ -354,6 +355,66 @@ def test_application_that_the_board_does_not_run(board, deploy, project):
 def test_application_that_is_no_python(board, deploy, project):
     (project / "app.py").write_text("def\n")
     assert "app.py:1: invalid syntax" in one_line(deploy(project / "app.py", "--to", "/dev/null"))
+
+
+def test_port_at_which_nobody_answers(deploy, project, monkeypatch):
+    monkeypatch.setattr("webhal_cpython.deploying.serial_board._INTERRUPT_S", 1)
+    ours, theirs = pty.openpty()
+    try:
+        errors = one_line(deploy(project / "app.py", "--to", os.ttyname(theirs)))
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert "no answer from a MicroPython" in errors
+
+
+def test_board_that_resets_midway(board, deploy, project, monkeypatch):
+    monkeypatch.setattr("webhal_cpython.deploying.serial_board._ANSWER_S", 1)
+    there = board()
+    real = SerialBoard._write
+
+    def write(self, path, data, advance=lambda count: None):
+        if path == "lib/webhal/http.mpy":
+            self._line.exec_raw_no_follow("import machine\nmachine.reset()")
+        real(self, path, data, advance)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SerialBoard, "_write", write)
+        assert "the board stopped answering" in one_line(deploy(project / "app.py", "--to", there.target))
+    assert deploy(project / "app.py", "--to", there.target)[::2] == (0, "")
+    assert get(there) == "one one"
+
+
+def test_wifi_is_asked_for_and_kept(board, project):
+    """At a terminal; the password is not shown there, and a bar shows what is sent."""
+    (project / "settings.toml").write_text("# mine\n")
+    there = board()
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "webhal_cpython", "deploy", project / "app.py", "--to", there.target],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+    )
+    os.close(theirs)
+    shown = ""
+    answers = {"The WiFi to join": "home", "Password of the WiFi home": AIR["home"]}
+    try:
+        while piece := os.read(ours, 1024):
+            shown += piece.decode()
+            for question in [question for question in answers if question in shown]:
+                os.write(ours, answers.pop(question).encode() + b"\n")
+    except OSError:  # Linux's way to say that it has ended
+        pass
+    os.close(ours)
+    assert process.wait() == 0, shown
+    assert AIR["home"] not in shown
+    assert "kB" in shown or "bytes" in shown
+    assert get(there) == "one one"
+    text = (project / "settings.toml").read_text()
+    assert text.startswith("# mine\n") and 'CIRCUITPY_WIFI_SSID = "home"' in text
+    assert stat.S_IMODE((project / "settings.toml").stat().st_mode) == 0o600
 
 
 # -- interruptions -------------------------------------------------------------------------------------------

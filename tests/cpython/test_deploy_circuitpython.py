@@ -218,3 +218,9 @@ def test_version_that_is_too_old(board, deploy, project):
     there = board(version=(7, 3, 3))
     for way in (by_drive, by_workflow):
         assert "too old" in one_line(deploy(project / "app.py", *way(there)))
+
+
+def test_serial_port_is_for_micropython(board, deploy, project):
+    pytest.importorskip("mpremote")
+    there = board()
+    assert "runs CircuitPython: name its drive" in one_line(deploy(project / "app.py", "--to", there.console))

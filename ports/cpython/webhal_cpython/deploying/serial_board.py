@@ -136,6 +136,8 @@ class SerialBoard:
         try:
             self._interrupt()
             self.facts = self._facts()
+            if self.facts.runtime == "circuitpython":
+                raise DeployError(f"{target} runs CircuitPython: name its drive, or its web workflow, with --to")
         except BaseException:
             self.close()
             raise
@@ -186,6 +188,8 @@ class SerialBoard:
             last = error.error_output.strip().splitlines()[-1]
             if number := re.match(r"OSError: (?:\[Errno )?(\d+)", last):
                 raise BoardError(int(number[1])) from error
+            if last.startswith("NameError"):  # what was defined is gone: the board was reset
+                raise _lost(self.target) from error
             if last.startswith("MemoryError"):
                 raise DeployError(f"{self.target}: the board is out of memory; is there a large boot.py?") from error
             if last.startswith("KeyboardInterrupt"):
