@@ -26,7 +26,7 @@ from typing import NamedTuple, TypeVar
 from pc import HOST, Unable, environment, free_port, install, last_line, note
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tools"))
-from board_files import CompileError, board_files, compile_mpy, imported_names, shrink, source  # noqa: E402
+from board_files import CompileError, board_files, compile_mpy, compiled, imported_names, source  # noqa: E402
 
 T = TypeVar("T")
 
@@ -114,7 +114,7 @@ def build(peer: Peer, programs: Path, work: Path) -> Build:
         target.parent.mkdir(parents=True, exist_ok=True)
         text = file.read_text()
         try:
-            target.write_bytes(compile_mpy(text if peer.needs else shrink(text, kept), file.name, 3))
+            target.write_bytes(compile_mpy(text, file.name, 3) if peer.needs else compiled(text, kept))
         except CompileError as error:
             if file.stem == peer.app:
                 raise Unable(str(error)) from None

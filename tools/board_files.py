@@ -108,10 +108,11 @@ def imported_names() -> set[str]:
     return names
 
 
-def compiled(name: str, kept: set[str]) -> bytes:
+def compiled(text: str, kept: set[str]) -> bytes:
     """The bytecode of a board's file; `kept` as in shrink. Raises CompileError."""
-    # -O3 leaves line numbers out: tracebacks name webhal's functions, and an application's lines.
-    return compile_mpy(shrink((ROOT / source(name)).read_text(), kept), Path(name).name, 3)
+    # -O3 leaves line numbers out: tracebacks have webhal's functions, and an application's lines. One name for all
+    # files, because a board keeps each.
+    return compile_mpy(shrink(text, kept), "webhal", 3)
 
 
 def compile_all(folder: Path) -> None:
@@ -121,7 +122,7 @@ def compile_all(folder: Path) -> None:
     for name in board_files():
         target = folder / Path(name).with_suffix(".mpy")
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(compiled(name, kept))
+        target.write_bytes(compiled((ROOT / source(name)).read_text(), kept))
         names.append(str(Path(name).with_suffix(".mpy")))
     (folder / "package.json").write_text(package_json([(name, name) for name in names]))
 
@@ -129,7 +130,8 @@ def compile_all(folder: Path) -> None:
 def print_list() -> None:
     """Print each file with its bytes, then the sums. Raises CompileError."""
     kept = imported_names()
-    sizes = {name: ((ROOT / source(name)).stat().st_size, len(compiled(name, kept))) for name in board_files()}
+    texts = {name: (ROOT / source(name)).read_text() for name in board_files()}
+    sizes = {name: (len(text.encode()), len(compiled(text, kept))) for name, text in texts.items()}
     print(f"{'bytes of':40}{'.py':>8}{'.mpy':>8}")
     for name, (py, mpy) in sizes.items():
         print(f"{name:40}{py:>8,}{mpy:>8,}{'  optional' if name in OPTIONAL else ''}")
