@@ -43,7 +43,7 @@ def stop(server: "Server") -> None:
 
 
 def close(server: "Server") -> None:
-    """Close the listener and all connections, at once."""
+    """Close the listener and all connections, at once. Not for handlers: they call stop."""
     unlisten(server)
     for slot in list(server.slots.values()):
         server.drop(slot)
