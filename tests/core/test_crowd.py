@@ -15,6 +15,15 @@ def hello():
     app.get("/big")(lambda request: "~" * 1500)
     app.post("/")(lambda request: "%d" % len(request.body))
 
+    @app.post("/stream", stream=True)
+    async def upload(request):
+        total = 0
+        while True:
+            piece = await request.read()
+            total += len(piece)
+            if not piece:
+                return "%d" % total
+
     @app.get("/sleep")
     async def slow(request):
         await sleep_ms(3000)
@@ -88,7 +97,8 @@ def test_clients_that_never_read_make_room():
 
 def test_who_uploads_or_downloads_at_a_fair_speed_is_left_alone():
     with serve(hello(), body=2000, deadlines=(5, 60, 2, 10)) as bench:
-        uploads = [bench.connect(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2000\r\n\r\n") for _ in range(2)]
+        head = b"POST %s HTTP/1.1\r\nHost: a\r\nContent-Length: 2000\r\n\r\n"
+        uploads = [bench.connect(head % path) for path in (b"/", b"/stream")]
         downloads = [bench.connect(get("/big")) for _ in range(2)]
         for client in downloads:
             client.window = 10

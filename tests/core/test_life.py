@@ -141,8 +141,11 @@ def test_stop_finishes_what_runs_and_closes_what_idles():
             start = bench.net.now
             bench.server.stop()
             upload.send_later(1000, b"5")
+            states = []
+            bench.net.at(600, lambda idle=idle, silent=silent, states=states: states.extend([idle.state, silent.state]))
             bench.server.serve()
             assert bench.net.now - start < 6000
+            assert states == ["ended"] * 2
             assert idle.state == silent.state == "ended" and idle.received.endswith(b"hello")
             assert sleeper.received.endswith(b"slept") and b"Connection: close" in sleeper.received
             assert upload.received.endswith(b"12345") and b"Connection: close" in upload.received
@@ -276,10 +279,11 @@ def test_listening_that_fails_after_the_link_came_back():
     with serve(hello()) as bench:
         bench.net.fail("listen", 1, OSError("not yet"))
         bench.net.fail("watch", 1, OSError("finished"))
+        bench.net.fail("watch", 2, MemoryError("of the port"))
         bench.net.fail("up", 1, OSError("no"))
         bench.net.lose_link()
         bench.run(1000)
         bench.net.restore_link()
         bench.run(8000)
-        assert len(bench.net.listeners) == 1
+        assert len(bench.net.listeners) == 1 and not bench.net._faults
         assert bench.ask(get("/", CLOSE)).endswith(b"hello")
