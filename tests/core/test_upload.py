@@ -162,7 +162,7 @@ def test_the_deadline_of_a_streamed_body_is_a_total_with_a_millisecond_for_each_
 
 
 def test_a_slow_handler_does_not_cost_its_client_the_deadline():
-    with serve(echo(), deadlines=(1, 5, 1, 1), buffer=128) as bench:
+    with serve(echo(), harsh=False, deadlines=(1, 5, 1, 1)) as bench:
         client = bench.connect(b"POST /slow HTTP/1.1\r\nHost: a\r\nContent-Length: 300\r\n\r\n")
         for i in range(3):
             client.send_later(4400 * i, b"x" * 100)
