@@ -2,6 +2,8 @@
 
 import errno
 import re
+import shutil
+import time
 import urllib.request
 
 import pytest
@@ -163,15 +165,15 @@ def test_folder_that_is_no_drive(deploy, project, tmp_path):
 @pytest.mark.parametrize("error, words", [(errno.EROFS, "read-only"), (errno.ENOSPC, "is full")])
 def test_drive_that_cannot_be_written(board, deploy, project, monkeypatch, error, words):
     there = board()
-    real = DriveBoard._write
+    real = DriveBoard.put
 
-    def write(self, path, data, advance=lambda count: None):
+    def put(self, path, data):
         if path.startswith("lib/"):
             raise OSError(error, "")
-        real(self, path, data, advance)
+        real(self, path, data)
 
     with monkeypatch.context() as patch:
-        patch.setattr(DriveBoard, "_write", write)
+        patch.setattr(DriveBoard, "put", put)
         assert words in one_line(deploy(project / "app.py", *by_drive(there)))
     assert deploy(project / "app.py", *by_drive(there))[::2] == (0, "")
     assert get(there) == "one one"
@@ -224,3 +226,110 @@ def test_serial_port_is_for_micropython(board, deploy, project):
     pytest.importorskip("mpremote")
     there = board()
     assert "runs CircuitPython: name its drive" in one_line(deploy(project / "app.py", "--to", there.console))
+
+
+# -- interruptions -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def first_version(micropython, tmp_path_factory):
+    """The drive of a board that runs the first version."""
+    folder = tmp_path_factory.mktemp("first")
+    project = write_project(tmp_path_factory.mktemp("project"), "one")
+    with CircuitPythonBoard(folder, micropython, password=PASSWORD) as there:
+        assert cli.main(["deploy", str(project / "app.py"), *map(str, by_workflow(there))]) == 0
+    return folder
+
+
+def second_version(folder):
+    """Differs in several files, which do not go together with those of the first."""
+    write_project(folder, "two")
+    (folder / "app.py").write_text((APP % "two").replace("greeting import text", "greeting import said as text"))
+    (folder / "greeting.py").write_text("import extra\ndef said():\n    return extra.TEXT\n")
+    (folder / "extra.py").write_text("TEXT = 'two'\n")
+    return folder
+
+
+def cuts(monkeypatch, there, way, cut):
+    """Cut the board off after `cut` bytes; a change that is no write counts as one."""
+    if way is by_workflow:
+        there.unplug_after(cut)
+        return
+    left = [cut]
+
+    def put(self, path, data):
+        written = min(left[0], len(data))
+        left[0] -= written
+        real_put(self, path, data[:written])
+        if written < len(data):
+            raise OSError(errno.EIO, "")
+
+    def change(real):
+        def changed(self, *paths):
+            left[0] -= 1
+            if left[0] < 0:
+                raise OSError(errno.EIO, "")
+            real(self, *paths)
+
+        return changed
+
+    real_put = DriveBoard.put
+    monkeypatch.setattr(DriveBoard, "put", put)
+    monkeypatch.setattr(DriveBoard, "move", change(DriveBoard.move))
+    monkeypatch.setattr(DriveBoard, "replace", change(DriveBoard.replace))
+    monkeypatch.setattr(DriveBoard, "delete", change(DriveBoard.delete))
+
+
+@ways
+def test_board_that_goes_at_any_byte_has_one_application_or_the_other(
+    first_version, micropython, tmp_path, deploy, monkeypatch, way
+):
+    project = second_version(tmp_path / "project")
+    seen = []
+    whole = False
+    cut = 0
+    while not whole:
+        folder = tmp_path / "drive"
+        shutil.copytree(first_version, folder)
+        there = CircuitPythonBoard(folder, micropython, password=PASSWORD)
+        there.start()
+        with monkeypatch.context() as patch:
+            cuts(patch, there, way, cut)
+            whole = deploy(project / "app.py", *way(there), "--no-verify")[0] == 0
+        there.unplug()
+        there.unplug_after(None)
+        there.start()
+        seen.append(page(there))
+        if len(seen) % 4 == 0:
+            code, _, errors = deploy(project / "app.py", *way(there), "--no-verify")
+            assert (code, errors) == (0, ""), f"repeated after {seen}"
+            restart(there)
+            assert page(there) == "two two"
+            assert not [*folder.rglob("*.new"), *folder.rglob("code.txt")]
+        there.stop()
+        shutil.rmtree(folder)
+        # In small steps once the record is written and the files are sent: every change is met.
+        cut += STEP if cut < RECORD_BYTES else FINE
+    assert set(seen) == {"one one", "two two"}
+    assert sorted(seen) == seen and len(seen) > 10
+
+
+STEP = 400
+RECORD_BYTES = 1200
+FINE = 97
+
+
+def restart(there):
+    there.unplug()
+    there.start()
+
+
+def page(there):
+    """What the board answers once it is up."""
+    give_up = time.monotonic() + 30
+    while True:
+        try:
+            return get(there)
+        except OSError:
+            assert time.monotonic() < give_up
+            time.sleep(0.02)

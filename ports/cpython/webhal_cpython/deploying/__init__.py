@@ -4,7 +4,7 @@
 - finding.py: which boards there are; a TARGET's board
 - board.py: what every board is to the commands, its Facts and its operations
 - serial_board.py: MicroPython over a serial line, by mpremote
-- drive.py, workflow.py: CircuitPython's drive, and its web workflow
+- drive.py, workflow.py, circuitpython.py: CircuitPython's drive, its web workflow, and what they have in common
 - console.py: what a board prints
 - library.py, fileset.py, settings.py: what a board shall have: webhal's own files, all files, settings.toml
 - plan.py: what is to be sent and removed

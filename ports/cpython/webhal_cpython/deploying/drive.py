@@ -12,18 +12,17 @@ from pathlib import Path
 
 from webhal_cpython.deploying import DeployError
 from webhal_cpython.deploying.board import Advance, Facts
+from webhal_cpython.deploying.circuitpython import OVERLAY, Placing
 from webhal_cpython.deploying.console import Console
-from webhal_cpython.deploying.plan import NEW, RECORD, Plan, digest
+from webhal_cpython.deploying.plan import Plan, digest
 
-_CHUNK = 4096  # bytes between two signs of progress
 _FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 _BOOT_OUT = re.compile(r"Adafruit CircuitPython (\d+)\.(\d+)(?:\.(\d+))?\S* on [^;]*; (.*)")
 
 
-class DriveBoard:
+class DriveBoard(Placing):
     """See board.Board."""
 
-    main = "code.py"
     own_port: int | None = None
 
     def __init__(self, target: str, console: str | None = None) -> None:
@@ -51,9 +50,6 @@ class DriveBoard:
 
     # -- files --------------------------------------------------------------------------------------
 
-    def complete(self) -> None:
-        """Nothing: os.replace has no steps."""
-
     def read(self, path: str) -> bytes | None:
         try:
             return (self._root / path).read_bytes()
@@ -66,39 +62,33 @@ class DriveBoard:
         return {path: digest(data) for path in paths if (data := self.read(path)) is not None}
 
     def apply(self, plan: Plan, advance: Advance) -> None:
-        if not plan.send and not plan.remove and self.read(RECORD) == plan.record:
-            return
         try:
-            self._write(RECORD, plan.union)
-            os.replace(self._root / (RECORD + NEW), self._root / RECORD)
-            for path, data in plan.send.items():
-                self._write(path, data, advance)
-            for path, copy in plan.keep.items():
-                self._write(copy, (self._root / path).read_bytes())
-                os.replace(self._root / (copy + NEW), self._root / copy)
-            for path in sorted(plan.send, key=lambda path: path == self.main):
-                os.replace(self._root / (path + NEW), self._root / path)
-            for path in plan.remove:
-                (self._root / path).unlink(missing_ok=True)
-                with contextlib.suppress(OSError):
-                    (self._root / path).parent.rmdir()
-            self._write(RECORD, plan.record)
-            os.replace(self._root / (RECORD + NEW), self._root / RECORD)
+            self.place(plan, advance)
         except OSError as error:
-            if error.errno in _FULL:
-                for path in plan.send:
-                    with contextlib.suppress(OSError):
-                        (self._root / (path + NEW)).unlink(missing_ok=True)
             raise self._cannot(error) from error
 
-    def _write(self, path: str, data: bytes, advance: Advance = lambda count: None) -> None:
-        file = self._root / (path + NEW)
+    def put(self, path: str, data: bytes) -> None:
+        file = self._root / path
         file.parent.mkdir(parents=True, exist_ok=True)
         with file.open("wb") as out:
-            for start in range(0, len(data), _CHUNK):
-                advance(out.write(data[start : start + _CHUNK]))
+            out.write(data)
             out.flush()
             os.fsync(out.fileno())
+
+    def move(self, path: str, to: str) -> None:
+        os.replace(self._root / path, self._root / to)
+
+    replace = move
+
+    def delete(self, path: str) -> None:
+        (self._root / path).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # there are others, or it is the drive itself
+            for folder in list((self._root / path).relative_to(self._root).parents)[:-1]:
+                (self._root / folder).rmdir()
+
+    def overlay(self) -> list[str]:
+        folder = self._root / OVERLAY
+        return [file.relative_to(folder).as_posix() for file in sorted(folder.rglob("*")) if file.is_file()]
 
     def _cannot(self, error: OSError) -> DeployError:
         if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):

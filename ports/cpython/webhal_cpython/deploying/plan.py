@@ -26,6 +26,8 @@ class Plan:
     send: dict[str, bytes] = field(default_factory=dict)  # in this order
     remove: list[str] = field(default_factory=list)
     keep: dict[str, str] = field(default_factory=dict)  # foreign files in the way: the names of their copies
+    wanted: dict[str, bytes] = field(default_factory=dict)  # all that the board shall have
+    replaced: set[str] = field(default_factory=set)  # what is sent in the place of another version
     left: list[str] = field(default_factory=list)  # webhal's once, not needed, changed by somebody: they stay
     record: bytes = b""  # RECORD when all is done
     union: bytes = b""  # RECORD until then: of all that may be there
@@ -86,11 +88,13 @@ def make(
 
     Raises DeployError where a foreign file would be loaded in the place of one that is sent.
     """
-    plan = Plan(main)
+    plan = Plan(main, wanted=wanted)
     hashes = {path: digest(data) for path, data in wanted.items()}
     for path in wanted:
         if actual.get(path) != hashes[path]:
             plan.send[path] = wanted[path]
+            if path in actual:
+                plan.replaced.add(path)
             if path in actual and actual[path] not in recorded.get(path, ()) and not path.startswith(_PACKAGES):
                 plan.keep[path] = _free(path, actual)
     if settings is not None:

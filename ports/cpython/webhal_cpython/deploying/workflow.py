@@ -16,17 +16,15 @@ from typing import Any
 
 from webhal_cpython.deploying import DeployError
 from webhal_cpython.deploying.board import Advance, Facts
-from webhal_cpython.deploying.plan import NEW, RECORD, Plan, digest, read_record
+from webhal_cpython.deploying.circuitpython import OVERLAY, Placing
+from webhal_cpython.deploying.plan import Plan, digest
 
 _TIMEOUT_S = 15
 _RELOAD_S = 1.5  # from the last write to the new start, and some more
-_FIRST = "code.txt"  # a board prefers it to code.py, so that the new code.py can wait there while the old one goes
 
 
-class WorkflowBoard:
+class WorkflowBoard(Placing):
     """See board.Board."""
-
-    main = "code.py"
 
     def __init__(self, target: str, password: str | None) -> None:
         self.target = target.rstrip("/")
@@ -35,7 +33,6 @@ class WorkflowBoard:
             raise DeployError(f"{target} is not http://BOARD")
         self._place = (place.hostname, place.port or 80)
         self._password = password or ""
-        self._changed = False
         self._folders: set[str] = set()  # that are known to be there
         version = self._json("/cp/version.json")
         try:
@@ -45,7 +42,7 @@ class WorkflowBoard:
             board_id, name = version["board_id"], version["board_name"]
         except (KeyError, TypeError, ValueError) as error:
             raise DeployError(f"{self.target} is not the web workflow of a CircuitPython board") from error
-        self._listing("")  # which tells whether the password is right
+        self._entries("")  # which tells whether the password is right
         disk: Any = None
         with contextlib.suppress(_Answer):  # old versions do not tell
             disk = self._json("/cp/diskinfo.json")
@@ -95,16 +92,16 @@ class WorkflowBoard:
                 raise DeployError(f"{self.target} is not the web workflow of a CircuitPython board") from answer
             raise
 
-    def _listing(self, folder: str) -> set[str]:
-        """The files in a folder; empty if there is none."""
+    def _entries(self, folder: str) -> list[dict[str, Any]] | None:
+        """What is in a folder ("": the drive; others end in /); None if it is not there."""
         try:
-            content = json.loads(self._fs("GET", folder + "/" if folder else "", Accept="application/json"))
+            content = json.loads(self._fs("GET", folder, Accept="application/json"))
         except _Answer as answer:
             if answer.status == 404:
-                return set()
+                return None
             raise self._words(answer.status) from answer
-        entries = content["files"] if isinstance(content, dict) else content
-        return {entry["name"] for entry in entries if not entry["directory"]}
+        entries: list[dict[str, Any]] = content["files"] if isinstance(content, dict) else content
+        return entries
 
     def _words(self, status: int) -> DeployError:
         words = {
@@ -121,14 +118,8 @@ class WorkflowBoard:
     # -- files --------------------------------------------------------------------------------------
 
     def complete(self) -> None:
-        """Put code.py in its place, where that was interrupted."""
-        waiting = self.read(_FIRST)
-        if waiting is None:
-            return
-        if digest(waiting) not in read_record(self.read(RECORD)).get(self.main, ()):
-            raise DeployError(f"{self.target}: {_FIRST} on the board would run instead of {self.main}: remove it")
         try:
-            self._settle()
+            super().complete()
         except _Answer as answer:
             raise self._words(answer.status) from answer
 
@@ -146,67 +137,57 @@ class WorkflowBoard:
         for path in paths:
             folder, _, name = path.rpartition("/")
             if folder not in there:
-                there[folder] = self._listing(folder)
+                entries = self._entries(folder + "/" if folder else "") or ()
+                there[folder] = {entry["name"] for entry in entries if not entry["directory"]}
             if name in there[folder] and (data := self.read(path)) is not None:
                 found[path] = digest(data)
         return found
 
     def apply(self, plan: Plan, advance: Advance) -> None:
-        if not plan.send and not plan.remove and self.read(RECORD) == plan.record:
-            return
-        self._changed = True
         try:
-            self._put(RECORD, plan.union)
-            for path, data in plan.send.items():
-                self._put(path + NEW, data)
-                advance(len(data))
-            for path, copy in plan.keep.items():
-                self._put(copy, self._fs("GET", path))
-            for path in plan.send:
-                if path != self.main:
-                    self._delete(path)
-                    self._move(path + NEW, path)
-            if self.main in plan.send:
-                self._move(self.main + NEW, _FIRST)
-                self._settle()
-            for path in plan.remove:
-                self._delete(path)
-            self._put(RECORD, plan.record)
+            self.place(plan, advance)
         except _Answer as answer:
-            if answer.status in (413, 417):
-                for path in plan.send:
-                    with contextlib.suppress(_Answer, DeployError):
-                        self._delete(path + NEW)
             raise self._words(answer.status) from answer
 
-    def _settle(self) -> None:
-        self._delete(self.main)
-        self._move(_FIRST, self.main)
-
-    def _put(self, path: str, data: bytes) -> None:
-        folder = path.rpartition("/")[0]
-        parts = folder.split("/") if folder else []
-        for end in range(1, len(parts) + 1):
-            if "/".join(parts[:end]) not in self._folders:
-                self._fs("PUT", "/".join(parts[:end]) + "/", b"")
-                self._folders.add("/".join(parts[:end]))
+    def put(self, path: str, data: bytes) -> None:
+        parts = path.split("/")
+        for end in range(1, len(parts)):
+            folder = "/".join(parts[:end]) + "/"
+            if folder not in self._folders:
+                self._fs("PUT", folder, b"")
+                self._folders.add(folder)
         self._fs("PUT", path, data)
 
-    def _delete(self, path: str) -> None:
+    def move(self, path: str, to: str) -> None:
+        self._fs("MOVE", path, X_Destination="/fs/" + urllib.parse.quote(to))
+
+    def delete(self, path: str) -> None:
         try:
             self._fs("DELETE", path)
         except _Answer as answer:
             if answer.status != 404:
                 raise
+        folder = path.rpartition("/")[0]
+        while folder and self._entries(folder + "/") == []:
+            self._fs("DELETE", folder + "/")  # a board would remove what is in it, too
+            self._folders.discard(folder + "/")
+            folder = folder.rpartition("/")[0]
 
-    def _move(self, path: str, to: str) -> None:
-        self._fs("MOVE", path, X_Destination="/fs/" + urllib.parse.quote(to))
+    def overlay(self) -> list[str]:
+        return self._below(OVERLAY, "")
+
+    def _below(self, folder: str, prefix: str) -> list[str]:
+        found: list[str] = []
+        for entry in self._entries(folder) or ():
+            name = prefix + entry["name"]
+            found += self._below(f"{folder}{entry['name']}/", name + "/") if entry["directory"] else [name]
+        return found
 
     # -- starting -----------------------------------------------------------------------------------
 
     def start(self) -> None:
         """The board starts anew when its files have changed."""
-        if self._changed:
+        if self.changed:
             time.sleep(_RELOAD_S)
 
     def address(self) -> str:
