@@ -52,7 +52,7 @@ def join(port: "Network", board: "Any", timeout_ms: int) -> None:
                     raise
                 print("webhal:", error)  # who can reach the access point can help
         name = mdns_name(board, sys.platform)
-        print("webhal: the board is at", port.address(), "and " + name if name else "")
+        print("webhal: the board is at %s%s" % (port.address(), name and ", and at " + name))
 
 
 def rejoin(port: "Network", board: "Any") -> None:
