@@ -106,6 +106,7 @@ class Board:
         self._clients = []  # sockets of this machine
         self.modules = {
             "errno": Namespace(**ERRNO),
+            "gc": Namespace(collect=self.collect),
             "mdns": Namespace(Server=self._mdns_server),
             "os": Namespace(getenv=self._getenv),
             "select": Namespace(POLLIN=1, POLLOUT=4, POLLERR=8, POLLHUP=16, poll=lambda: Poll(self)) if poll else None,

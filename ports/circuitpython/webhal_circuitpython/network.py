@@ -184,7 +184,7 @@ class Network:
             return None
         if not accepted or not accepted[0]:
             return None
-        accepted[0].settimeout(0)  # row accepted
+        accepted[0].settimeout(0)  # rows accepted, wiznet
         self._send_at_once(accepted[0])
         return accepted
 
@@ -217,7 +217,7 @@ class Network:
             data = memoryview(data)[start : start + _PIECE]
         try:
             count: int = socket.send(data)
-            return count or None
+            return count
         except OSError as error:
             if error.errno == errno.EAGAIN:  # row send-full
                 return None
