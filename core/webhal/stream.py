@@ -27,6 +27,17 @@ if TYPE_CHECKING:
 class Stream:
     """One request's running answer. `response` is None until a handler's first piece, or its end, tells."""
 
+    # Class attributes, because a dict of many takes more memory than one of few.
+    started = False  # the head is sent
+    promised: "int | None" = None  # bytes of a Content-Length still to come
+    chunked = False
+    waiting = False  # for something to happen, or
+    sleep: "int | None" = None  # for so many ms to pass
+    reading = False  # it waits for more of the request's body, whose deadline runs from `begun`, but with
+    grace = 0  # ms more: what the handler itself took, and one for each byte that came
+    queued = False  # in Server.running
+    deaf = False  # input is not wanted, so only a socket that failed is ready
+
     def __init__(
         self, slot: "Slot", request: Request, source: "Any", response: "Response | None", now: int
     ) -> None:
@@ -34,18 +45,9 @@ class Stream:
         self.request = request
         self.source = _as_generator(source)
         self.response = response
-        self.started = False  # the head is sent
-        self.promised: "int | None" = None  # bytes of a Content-Length still to come
-        self.chunked = False
-        self.waiting = False  # for something to happen, or
-        self.sleep: "int | None" = None  # for so many ms to pass
-        self.since = now  # when that began
-        self.reading = False  # it waits for more of the request's body, whose deadline
-        self.begun = now  # runs from here, but with
-        self.grace = 0  # ms more: what the handler itself took, and one for each byte that came
+        self.since = now  # when waiting began
+        self.begun = now
         self.resumed = now  # when the handler last had no need to wait for the body
-        self.queued = False  # in Server.running
-        self.deaf = False  # input is not wanted, so only a socket that failed is ready
 
     def ready(self, server: "Server", slot: "Slot") -> None:
         """The socket may be readable: take what helps to go on, or to see that the client has left."""
