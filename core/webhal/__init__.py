@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from webhal.helpers import abort as abort
     from webhal.helpers import redirect as redirect
     from webhal.helpers import sleep_ms as sleep_ms
-    from webhal.http import HTTPError as HTTPError
     from webhal.http import Request as Request
+    from webhal.httperror import HTTPError as HTTPError
     from webhal.response import Response as Response
     from webhal.server import Server as Server
 
 _HOMES = (
-    " App:app HTTPError:http Request:http Response:response Server:server"
+    " App:app HTTPError:httperror Request:http Response:response Server:server"
     " abort:helpers redirect:helpers sleep_ms:helpers "
 )
 

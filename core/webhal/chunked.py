@@ -4,7 +4,8 @@ Only decoding lives here; responses are put into chunks in response.py.
 """
 
 from webhal.head import CONTROLS, TOKEN
-from webhal.http import Connection, HTTPError
+from webhal.http import Connection
+from webhal.httperror import HTTPError
 
 _HEX = b"0123456789abcdefABCDEF"
 _SIZE_DIGITS = 8  # hexadecimal digits of a chunk's size; more would be over 4 GB

@@ -1,6 +1,7 @@
 """Answers to what went wrong: error handlers and their default text; loaded at the first error."""
 
-from webhal.http import HTTPError, Request
+from webhal.http import Request
+from webhal.httperror import HTTPError
 from webhal.log import log
 from webhal.response import Response, to_response
 

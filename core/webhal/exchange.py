@@ -4,7 +4,8 @@ Bodies that are read whole, Responses, what a client does not take at once. What
 in stream.py.
 """
 
-from webhal.http import HTTPError, Request
+from webhal.http import Request
+from webhal.httperror import HTTPError
 from webhal.log import log
 from webhal.response import Response, serialise
 

@@ -11,7 +11,8 @@ Rules for whoever edits this file:
 * How the bytes were cut on their way changes nothing, not even which of two errors is answered.
 """
 
-from webhal.http import _CONTROLS, _DIGITS, _HOST, _TOKEN, CHUNKED, Connection, HTTPError, Request
+from webhal.http import _CONTROLS, _DIGITS, _HOST, _TOKEN, CHUNKED, Connection, Request
+from webhal.httperror import HTTPError
 
 TOKEN = _TOKEN.encode()
 HOST = _HOST.encode()

@@ -1,6 +1,6 @@
 """Small functions for handlers: abort, redirect, sleep_ms; loaded when used."""
 
-from webhal.http import HTTPError
+from webhal.httperror import HTTPError
 from webhal.response import Response
 
 TYPE_CHECKING = False

@@ -28,16 +28,6 @@ _CONTROLS = "\0\1\2\3\4\5\6\7\b\x0b\x0c\x0e\x0f\x10\x11\x12\x13\x14\x15\x16\x17\
 CHUNKED = -1  # Request.length where the body's length is not known before its end
 
 
-class HTTPError(Exception):
-    """Answer the request with an error: `status`, `message` (text for the client, or "")."""
-
-    def __init__(self, status: int, message: str = "", headers: "dict[str, str] | None" = None) -> None:
-        super().__init__(status, message)
-        self.status = status
-        self.message = message
-        self.headers = headers
-
-
 class Request:
     """One request. The server adds `client`, and `body` where it was read whole.
 

@@ -4,7 +4,8 @@
 request's bytes is in http.py; what is malformed in a value here is answered with 400 all the same.
 """
 
-from webhal.http import HTTPError, Request
+from webhal.http import Request
+from webhal.httperror import HTTPError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,7 +1,8 @@
 """Routes beyond a fixed path and method: parameters, mounted applications, HEAD, OPTIONS, 405; loaded when used."""
 
 from webhal.app import App
-from webhal.http import HTTPError, Request
+from webhal.http import Request
+from webhal.httperror import HTTPError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

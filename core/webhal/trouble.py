@@ -1,7 +1,8 @@
 """What a connection gets when something is wrong with it: refusals; loaded when that happens."""
 
 from webhal.exchange import respond
-from webhal.http import HTTPError, Request
+from webhal.http import Request
+from webhal.httperror import HTTPError
 from webhal.log import log
 
 TYPE_CHECKING = False

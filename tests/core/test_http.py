@@ -8,6 +8,7 @@ import sys
 
 import webhal.head as head
 import webhal.http as http
+from webhal.httperror import HTTPError
 
 VECTORS = __file__[: -len("core/test_http.py")] + "vectors/"
 LIMIT = 1024
@@ -45,7 +46,7 @@ class Reader:
         try:
             while self._take():
                 pass
-        except http.HTTPError as error:
+        except HTTPError as error:
             self.refused = True
             if self.reading:
                 self.out[-1][2] = error.status
@@ -199,7 +200,7 @@ def test_smuggling():
 def refusal(connection, limit=LIMIT):
     try:
         connection.next_request(limit)
-    except http.HTTPError as error:
+    except HTTPError as error:
         return error
     raise AssertionError("not refused")
 
@@ -277,7 +278,7 @@ def test_error_tells_status_and_message():
         error = refusal(one)
         assert error.status == 400 and error.message == "one Host field is needed" and error.headers is None
         assert error.args == (400, "one Host field is needed")
-    error = http.HTTPError(405, headers={"Allow": "GET"})
+    error = HTTPError(405, headers={"Allow": "GET"})
     assert error.status == 405 and error.message == "" and error.headers == {"Allow": "GET"}
 
 

@@ -2,7 +2,8 @@
 
 import sys
 
-from webhal.http import Connection, HTTPError, Request
+from webhal.http import Connection, Request
+from webhal.httperror import HTTPError
 from webhal.request import MultiDict, Read, decode, unquote
 
 

@@ -3,7 +3,7 @@
 from serving import get, serve
 
 from webhal import App, Response
-from webhal.http import HTTPError
+from webhal.httperror import HTTPError
 
 LARGE = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n"
 

@@ -10,7 +10,7 @@ import webhal.server
 
 def test_names():
     assert webhal.App is webhal.app.App
-    assert webhal.HTTPError is webhal.http.HTTPError
+    assert webhal.HTTPError is webhal.httperror.HTTPError
     assert webhal.Request is webhal.http.Request
     assert webhal.Response is webhal.response.Response
     assert webhal.Server is webhal.server.Server
