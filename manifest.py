@@ -18,6 +18,7 @@ package(
         "head.py",
         "helpers.py",
         "http.py",
+        "httperror.py",
         "life.py",
         "log.py",
         "registering.py",
