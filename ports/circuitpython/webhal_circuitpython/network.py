@@ -228,8 +228,6 @@ class Network:
     def close(self, socket: "Socket") -> None:
         self.watch(socket, False, False)
         self._ports.pop(socket, None)
-        if socket is self._blind:
-            self._blind = None
         try:
             socket.close()
         except (OSError, RuntimeError):  # row wiznet
