@@ -71,7 +71,11 @@ def test_streamed_bodies_are_left_to_stream():
         def __anext__(self):
             pass
 
-    for body in (iter([b"a"]), (piece for piece in "ab"), map(str, [1]), Asynchronous()):
+    class Running:
+        def send(self, value):
+            pass
+
+    for body in (iter([b"a"]), (piece for piece in "ab"), map(str, [1]), Asynchronous(), Running()):
         for response in (Response(body), Response(body, 201, {"X": "y"})):
             assert serialise(response, "GET", "") == (None, body)
 
