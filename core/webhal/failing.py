@@ -1,18 +1,38 @@
 """What a connection gets whose work raised; small enough to be loaded where memory runs out."""
 
 import gc
+import sys
 
+import webhal
 from webhal.http import Request
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from webhal.server import Server, Slot
 
+# What judges and refuses a request. A board may have room for one of these at a time, and for none to stay.
+FORGET: "tuple[str, ...]" = ("head", "request", "chunked", "trouble", "errors", "status", "closing", "crowd")
+
 _BUSY = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
 def failed(server: "Server", slot: "Slot", error: Exception) -> None:
     """Answer if that can be: 503 where memory ran out and nothing of an answer is sent. Raises OSError to close."""
+    _forget()
+    try:
+        _answer(server, slot, error)
+    finally:
+        _forget()
+
+
+def _forget() -> None:
+    for name in FORGET:
+        if sys.modules.pop("webhal." + name, None) and hasattr(webhal, name):
+            delattr(webhal, name)
+    gc.collect()
+
+
+def _answer(server: "Server", slot: "Slot", error: Exception) -> None:
     if not isinstance(error, MemoryError):
         try:
             from webhal.trouble import answer
