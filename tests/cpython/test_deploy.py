@@ -4,6 +4,7 @@ import contextlib
 import os
 import re
 import shutil
+import socket
 import stat
 import subprocess
 import sys
@@ -483,15 +484,16 @@ def test_power_that_goes_while_files_are_put_in_place_leaves_the_new_application
                 real(self)
 
             patch.setattr(SerialBoard, "complete", complete)
-            assert deploy(project / "app.py", "--to", there.target)[0] == 1
+            assert "stopped answering" in one_line(deploy(project / "app.py", "--to", there.target))
     assert "webhal puts a new application in place" in (steps / "main.py").read_text()
-    for cut in range(8):
+    renames = len((steps / "webhal.todo").read_text().splitlines()) + 1
+    for cut in range(renames + 2):
         folder = tmp_path / "flash"
         shutil.copytree(steps, folder)
         there = MicroPythonBoard("esp32", folder, micropython, wifi=AIR)
         there.unplug_after(cut)
         there.start()
-        if cut < 4:  # so many files are renamed
+        if cut < renames:
             there.wait_until_off()
         restart(there)
         assert page(there) == "two two", f"cut after {cut}"
@@ -540,3 +542,30 @@ def page(there):
 
 def leftovers(there):
     return [path for path in files(there) if path.endswith((".new", ".todo", ".step"))]
+
+
+# -- whatever a client sends -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("extent", [(), ("--minimal",)], ids=["default", "minimal"])
+def test_nothing_is_missing_for_what_clients_send(board, deploy, project, extent):
+    there = board()
+    assert deploy(project / "app.py", "--to", there.target, *extent)[::2] == (0, "")
+    sent = {
+        b"GET / HTTP/1.1\r\nHost: a\r\n\r\n": b"200",
+        b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n": b"200",
+        b"OPTIONS / HTTP/1.1\r\nHost: a\r\n\r\n": b"204",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc": b"405",
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n": b"405",
+        b"GET /%41?b=c HTTP/1.1\r\nHost: a\r\nCookie: d=e\r\n\r\n": b"404",
+        b"GET / HTTP/1.0\r\n\r\n": b"200",
+        b"hello\r\n\r\n": b"400",
+        b"GET /" + 5000 * b"x": b"414",
+        b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" * 3: b"200",
+    }
+    host, port = there.url.removeprefix("http://").split(":")
+    for request, status in sent.items():
+        with socket.create_connection((host, int(port)), timeout=30) as client:
+            client.sendall(request)
+            assert client.recv(4096).split()[1] == status, request[:40]
+    assert get(there) == "one one"

