@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from webhal.server import Server, Slot
 
 # What judges and refuses a request. A board may have room for one of these at a time, and for none to stay.
-FORGET: "tuple[str, ...]" = ("head", "request", "chunked", "trouble", "errors", "status", "closing", "crowd")
+FORGET: "tuple[str, ...]" = ("head", "text", "request", "chunked", "trouble", "errors", "status", "closing", "crowd")
 
 _BUSY = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 

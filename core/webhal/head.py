@@ -99,7 +99,7 @@ def _path(method: str, target: str) -> str:
     if query >= 0:
         path = path[:query]
     if "%" in path:
-        from webhal.request import unquote
+        from webhal.text import unquote
 
         path = unquote(path)
         if "\0" in path:  # RFC 3986, 7.3

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from webhal.app import App
     from webhal.chunked import Chunked
-    from webhal.request import MultiDict, Read
+    from webhal.reading import Read
+    from webhal.request import MultiDict
 
 # tchar of RFC 9110, 5.6.2, the frequent ones first: strip() searches it from the left.
 _TOKEN = "etaoinsrhldcumfpgwybvkxjqzACHUEOTILSRDNXPMFGKBVWYQJZ-0123456789_!#$%&'*+.^`|~"

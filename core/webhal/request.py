@@ -6,15 +6,12 @@ request's bytes is in http.py; what is malformed in a value here is answered wit
 
 from webhal.http import Request
 from webhal.httperror import HTTPError
+from webhal.text import decode, unquote
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Iterator
     from typing import overload
-
-    from webhal.http import Connection
-
-_HEX = b"0123456789abcdefABCDEF"
 
 
 class MultiDict:
@@ -86,47 +83,10 @@ def attribute(request: Request, name: str) -> object:
             raise HTTPError(415, "a form is application/x-www-form-urlencoded")
         return MultiDict(_pairs(decode(request.body)))
     if name == "read":
+        from webhal.reading import Read
+
         return lambda most=512: Read(request, most)
     raise AttributeError("a request has no " + repr(name))
-
-
-class Read:
-    """Awaitable: the next 1 to `most` bytes of a streamed body, b"" at its end."""
-
-    def __init__(self, request: Request, most: int) -> None:
-        self.request = request
-        self.most = most
-
-    def __iter__(self) -> "Generator[None, None, bytes]":
-        connection: "Connection | None" = getattr(self.request, "connection", None)
-        while connection:
-            piece = connection.read_body(self.most)
-            if piece is not None:
-                return piece
-            yield None
-        return b""
-
-    __await__ = __iter__
-
-
-def decode(data: bytes) -> str:
-    """UTF-8 text. Raises HTTPError(400) for anything else."""
-    try:
-        return str(data, "utf-8")
-    except UnicodeError:
-        raise HTTPError(400, "not UTF-8") from None
-
-
-def unquote(text: str) -> str:
-    """`text` with percent-escapes decoded, once (RFC 3986, 2.1). Raises HTTPError(400) for a bad escape."""
-    parts = text.encode().split(b"%")
-    whole = [parts[0]]
-    for part in parts[1:]:
-        if len(part) < 2 or part[:2].strip(_HEX):
-            raise HTTPError(400, "malformed percent-escape")
-        whole.append(bytes((int(part[:2], 16),)))
-        whole.append(part[2:])
-    return decode(b"".join(whole))
 
 
 def _pairs(text: str) -> "list[tuple[str, str]]":

@@ -4,7 +4,9 @@ import sys
 
 from webhal.http import Connection, Request
 from webhal.httperror import HTTPError
-from webhal.request import MultiDict, Read, decode, unquote
+from webhal.reading import Read
+from webhal.request import MultiDict
+from webhal.text import decode, unquote
 
 
 def request(target="/", fields=b"", body=b""):
