@@ -274,12 +274,13 @@ class SerialBoard:
 
     def _write(self, path: str, data: bytes, advance: Advance = lambda count: None) -> None:
         path += NEW
-        self._run(f"folders({path!r})\nf = open({path!r}, 'wb')\nw = f.write")
-        for start in range(0, len(data), _CHUNK):
+        before = f"folders({path!r})\nf = open({path!r}, 'wb')\nw = f.write\n"
+        for start in range(0, len(data) or 1, _CHUNK):  # a program for each piece: every answer takes its time
             piece = data[start : start + _CHUNK]
-            self._run(f"w(d({base64.b64encode(piece)!r}))")
+            after = "\nf.close()" if start + _CHUNK >= len(data) else ""
+            self._run(f"{before}w(d({base64.b64encode(piece)!r})){after}")
+            before = ""
             advance(len(piece))
-        self._run("f.close()")
 
     def _rename(self, path: str) -> None:
         self._run(f"os.rename({path + NEW!r}, {path!r})")
