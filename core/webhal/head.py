@@ -17,7 +17,6 @@ from webhal.httperror import HTTPError
 TOKEN = _TOKEN.encode()
 HOST = _HOST.encode()
 DIGITS = _DIGITS.encode()
-CONTROLS = _CONTROLS.encode()
 _METHODS = b" GET HEAD POST PUT DELETE PATCH OPTIONS TRACE CONNECT "
 _LENGTH_DIGITS = 15  # in a Content-Length; more would be a petabyte
 
@@ -121,7 +120,7 @@ def parse_head(data: bytes) -> Request:
     method, target, path, minor = judge_line(data, 0, stop)
     request = Request(method, target, path, data)
     request.minor = minor
-    for control in CONTROLS:
+    for control in _CONTROLS:
         if control in data:
             raise HTTPError(400, "control character in the head")
     lines = data.count(b"\r\n")
