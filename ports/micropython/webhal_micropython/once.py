@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from webhal_micropython.network import Network
 
 _FIRST_PORT = 49152  # of those that are free for anyone (RFC 6335, 6), up to 65535
-_LOADED = ("once", "link", "settings", "wifi")
 
 
 def bound(port: "Network", name: str) -> "Callable[..., Any]":
@@ -31,10 +30,12 @@ def bound(port: "Network", name: str) -> "Callable[..., Any]":
             raise OSError(errno.ENOMEM)
         finally:
             package = sys.modules["webhal_micropython"]
-            for module in _LOADED:
-                sys.modules.pop("webhal_micropython." + module, None)
-                if hasattr(package, module):
-                    delattr(package, module)
+            for module in list(sys.modules):
+                name = module[len("webhal_micropython.") :]
+                if module.startswith("webhal_micropython.") and name != "network":
+                    sys.modules.pop(module)
+                    if hasattr(package, name):
+                        delattr(package, name)
             gc.collect()
 
     return call
