@@ -42,19 +42,6 @@ def next_request(connection: Connection, limit: int) -> "Request | None":
     return request
 
 
-def read_body(connection: Connection, most: int) -> "bytes | None":
-    """What Connection.read_body promises."""
-    if connection.left == 0:
-        return b""
-    if connection.chunks:
-        return connection.chunks.read(connection, most)
-    start = connection.start
-    piece = connection.input[start : start + min(most, connection.left)]
-    connection.start += len(piece)
-    connection.left -= len(piece)
-    return bytes(piece) or None
-
-
 def judge_line(data: "bytes | bytearray", start: int, stop: int) -> "tuple[str, str, str, int]":
     """(method, target, path, minor version) of the request line data[start:stop] (RFC 9112, 3)."""
     parts = data[start:stop].split(b" ")

@@ -129,7 +129,7 @@ class Connection:
 
         Raises HTTPError(400) for a malformed chunk, 431 for trailers that are too large.
         """
-        from webhal.head import read_body
+        from webhal.reading import read_body
 
         return read_body(self, most)
 

@@ -1,10 +1,29 @@
-"""Reading a streamed body: request.read(n); loaded with the first one."""
+"""Reading bodies of requests, chunks apart (chunked.py); loaded with the first one."""
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     from webhal.http import Connection, Request
+
+
+def read_body(connection: "Connection", most: int) -> "bytes | None":
+    """What Connection.read_body promises."""
+    if connection.left == 0:
+        return b""
+    if connection.chunks:
+        return connection.chunks.read(connection, most)
+    start = connection.start
+    piece = connection.input[start : start + min(most, connection.left)]
+    connection.start += len(piece)
+    connection.left -= len(piece)
+    return bytes(piece) or None
+
+
+def stream_to(request: "Request", connection: "Connection") -> None:
+    """Let the request's handler read the body from its connection."""
+    request.connection = connection
+    request.read = lambda most=512: Read(request, most)  # type: ignore[method-assign]
 
 
 class Read:
