@@ -445,25 +445,41 @@ STEP = 149  # bytes between two places where the power goes
 
 def test_power_that_goes_at_any_byte_leaves_one_application_or_the_other(first_version, micropython, tmp_path, deploy):
     project = second_version(tmp_path / "project")
-    seen = []
-    whole = False
-    while not whole:
+
+    def attempt(cut):
+        """What the board answers after a deployment that was cut off there; and whether it was, in fact."""
         folder = tmp_path / "flash"
         shutil.copytree(first_version, folder)
         there = MicroPythonBoard("esp32", folder, micropython, wifi=AIR)
-        there.unplug_after(STEP * len(seen))
+        there.unplug_after(cut)
         there.start()
         whole = deploy(project / "app.py", "--to", there.target, "--no-verify")[0] == 0
         restart(there)
-        seen.append(page(there))
+        seen = page(there)
         code, _, errors = deploy(project / "app.py", "--to", there.target)
-        assert (code, errors) == (0, ""), f"repeated after {seen}"
+        assert (code, errors) == (0, ""), f"repeated after a cut at {cut}"
         assert page(there) == "two two"
         assert not leftovers(there)
         there.stop()
         shutil.rmtree(folder)
-    assert set(seen) == {"one one", "two two"}
-    assert sorted(seen) == seen and len(seen) > 10
+        assert seen in ("one one", "two two"), f"cut at {cut}"
+        return seen, whole
+
+    seen = []
+    whole = False
+    while not whole:
+        answer, whole = attempt(STEP * len(seen))
+        seen.append(answer)
+    assert sorted(seen) == seen and len(set(seen)) == 2 and len(seen) > 10
+    # To the byte at which the old application ends: next to it would be what is neither.
+    new = STEP * seen.index("two two")
+    old = new - STEP
+    while new - old > 1:
+        middle = (old + new) // 2
+        if attempt(middle)[0] == "one one":
+            old = middle
+        else:
+            new = middle
 
 
 def test_power_that_goes_while_files_are_put_in_place_leaves_the_new_application(
@@ -536,7 +552,7 @@ def page(there):
         try:
             return get(there)
         except OSError:
-            assert time.monotonic() < give_up
+            assert time.monotonic() < give_up, "it serves nothing"
             time.sleep(0.02)
 
 
