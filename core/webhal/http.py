@@ -119,6 +119,7 @@ class Connection:
             request = _plain_head(bytes(data if start == 0 and end == len(data) else data[start:end]))
             if request:
                 self.start = end
+                self.left = request.length
                 return request
         from webhal.head import next_request
 
@@ -135,7 +136,7 @@ class Connection:
 
 
 def _plain_head(data: bytes) -> "Request | None":
-    """The Request of a whole head, if it is one of HTTP/1.1 in origin form without a body; else None."""
+    """The Request of a whole head, if it is one of HTTP/1.1 in origin form, of a body without a coding; else None."""
     try:
         text = str(data, "utf-8")  # a constant str takes a third of the heap of constant bytes
     except UnicodeError:
@@ -155,6 +156,7 @@ def _plain_head(data: bytes) -> "Request | None":
     if text.count("\r") != lines or text.count("\n") != lines:
         return None
     host = None
+    length = ""
     while True:
         begin = stop + 2
         stop = text.find("\r\n", begin)
@@ -174,8 +176,13 @@ def _plain_head(data: bytes) -> "Request | None":
         elif name == "connection":
             if value != "keep-alive":
                 return None
+        elif name == "content-length" and value and not length and len(value) < 16 and not value.strip(_DIGITS):
+            length = value
         elif name in ("host", "content-length", "transfer-encoding", "expect"):
             return None
     if not host:
         return None
-    return Request(parts[0], target, target.split("?", 1)[0], data)
+    request = Request(parts[0], target, target.split("?", 1)[0], data)
+    if length:
+        request.length = int(length)
+    return request
