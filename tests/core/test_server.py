@@ -216,3 +216,37 @@ def test_keyboard_interrupt_passes_through():
             bench.server.close()
             bench.server.stop()
     raise AssertionError("the server swallowed it")
+
+
+def test_a_kept_connection_serves_requests_of_every_kind():
+    app = hello()
+    app.post("/")(lambda request: request.body)
+    app.get("/none")(lambda request: None)
+    expected = (
+        (get(), b" 200 OK", b"hello", True),
+        (get(method="HEAD"), b"Content-Length: 5", b"\r\n\r\n", True),
+        (get("/none"), b" 204 ", b"\r\n\r\n", True),
+        (get("/other"), b" 404 ", b"Not Found\n", True),
+        (get("/big"), b" 200 OK", b"~" * 1500, True),
+        (get(method="POST", body=b"body"), b" 200 OK", b"\r\n\r\nbody", True),
+        (get(method="POST", body=b"body") + get(), b"body", b"hello", True),
+        (b"\r\n" + get(), b" 200 OK", b"hello", True),
+        (get("/", "Connection: keep-alive\r\n", version="1.0"), b"keep-alive", b"hello", True),
+        (get("/", "Connection: close\r\n"), b"Connection: close", b"hello", False),
+        (get("/", version="1.0"), b"Connection: close", b"hello", False),
+        (b"nonsense\r\n\r\n", b" 400 ", b"malformed request line\n", False),
+        (get("/", "Content-Length: 9999\r\n", "POST"), b" 413 ", b"Content Too Large\n", False),
+    )
+    for harsh in (False, True):
+        for data, part, end, kept in expected:
+            with serve(app, harsh=harsh) as bench:
+                client = bench.connect(get())
+                bench.until(lambda client=client: client.received.endswith(b"hello"))
+                bench.run(10)
+                client.read()
+                client.send(data)
+                bench.until(lambda client=client, end=end: client.received.endswith(end))
+                bench.run(10)
+                assert part in client.received, data
+                assert client.state == ("open" if kept else "ended"), data
+                client.close()
