@@ -264,6 +264,30 @@ def test_head_is_what_was_received():
         assert one.next_request(LIMIT) is None
 
 
+def test_what_most_clients_send_is_read_quickly():
+    def slow(connection, limit):
+        raise AssertionError("left to the judge of heads: %r" % connection.input)
+
+    browser = (
+        b"GET /a?b=c HTTP/1.1\r\nHost: 192.168.4.1:8080\r\nConnection: keep-alive\r\nUser-Agent: Mozilla/5.0 (X11)\r\n"
+        b"Accept: text/html,*/*;q=0.8\r\nAccept-Encoding: gzip, deflate\r\nCookie: a=b; c=d\r\n\r\n"
+    )
+    curl = b"GET / HTTP/1.1\r\nHost: a\r\nUser-Agent: curl/8.0\r\nAccept: */*\r\n\r\n"
+    judge = head.next_request
+    head.next_request = slow
+    try:
+        for connection in CONNECTIONS:
+            if connection is not Judged:
+                for sent in (browser, curl, NEXT):
+                    one = connection()
+                    one.receive(sent[:9])
+                    one.receive(sent[9:] + sent + sent)
+                    for _ in range(3):
+                        assert one.next_request(LIMIT).head == sent
+    finally:
+        head.next_request = judge
+
+
 def test_received_input_is_left_as_it_is():
     # The server receives into one buffer, but hands on bytes of their own; these are never written to.
     data = NEXT + b"GET"
