@@ -282,6 +282,7 @@ class Radio:
         self.hostname = "cpy-c0ffee"
         self.joined = None
         self.offered = None
+        self.aps_started = 0
         self.attempts = []  # (network, time-out in seconds) of each connect()
 
     def connect(self, ssid, password="", timeout=None):
@@ -303,6 +304,7 @@ class Radio:
         if password and not 8 <= len(password) <= 64:
             raise ValueError("password length must be 8-64")
         self.offered = (ssid, password)
+        self.aps_started += 1
 
     def stop_station(self):
         self.joined = None

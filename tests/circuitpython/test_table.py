@@ -580,12 +580,34 @@ def an_access_point_is_offered(board):
     assert network.status() == "down"
 
 
+@row("radio-connect", settings={"WEBHAL_AP_SSID": "lamp"})
+def an_access_point_is_offered_besides_what_the_firmware_joined(board):
+    board.radio.attempts.clear()
+    network = board.network()
+    network.up(10_000)
+    network.up(10_000)
+    assert board.radio.offered == ("lamp", "") and network.address() == "192.0.2.1"
+    assert not board.radio.attempts and board.radio.aps_started == 1
+
+
+@row("radio-connect", settings={"WEBHAL_AP_SSID": "lamp", "WEBHAL_AP_PASSWORD": "short"})
+def an_access_point_that_cannot_be_is_no_reason_not_to_serve(board):
+    network = board.network()
+    network.up(10_000)
+    assert network.address() == "192.0.2.1" and not board.radio.offered
+    board.radio.stop_station()
+    assert "WiFi home: password length" in str(error_of(network.up, 10_000))
+
+
 @row("radio-connect")
 def an_access_point_is_there_though_the_network_is_not(board):
     board.lose_link()
     network = board.network(ap_ssid="lamp")
     network.up(10_000)
     assert network.status() == "up" and network.address() == "192.168.4.1"
+    board.radio.attempts.clear()
+    network.up(10_000)
+    assert not board.radio.attempts
     board.networks["home"] = "correct horse"
     board.radio.stop_ap()
     network.up(10_000)

@@ -20,11 +20,13 @@ if TYPE_CHECKING:
 _ATTEMPT_MS = 4000  # to join when told not to wait: association and DHCP take 2 to 3 s
 
 
-def join(radio: "Radio", link: "Link", timeout_ms: int) -> None:
-    """What Network.up promises, for a radio without an address."""
+def join(radio: "Radio", link: "Link", address: "str | None", timeout_ms: int) -> None:
+    """What Network.up promises; `address` is the station's."""
     ssid, password, ap_ssid, ap_password, hostname = link
     ssid = ssid or os.getenv("CIRCUITPY_WIFI_SSID")
     ap_ssid = ap_ssid or os.getenv("WEBHAL_AP_SSID")
+    if getattr(radio, "ap_active", False) or address and not ap_ssid:
+        return
     if not hasattr(radio, "connect"):
         problem = "the cable gives no address: is it plugged in?"
     elif not ssid and not ap_ssid:
@@ -37,15 +39,15 @@ def join(radio: "Radio", link: "Link", timeout_ms: int) -> None:
                 radio.hostname = hostname
             if ap_ssid:
                 radio.start_ap(ap_ssid, ap_password or os.getenv("WEBHAL_AP_PASSWORD") or "")
-            if ssid:
+            if ssid and not address:
                 password = password or os.getenv("CIRCUITPY_WIFI_PASSWORD") or ""
                 radio.connect(ssid, password, timeout=(timeout_ms or _ATTEMPT_MS) / 1000)
             return
         except (AttributeError, OSError, RuntimeError, ValueError) as error:  # row radio-connect
-            if ap_ssid and getattr(radio, "ap_active", False):  # who can reach it that way can help
-                print("webhal: WiFi %s: %s" % (ssid, error))
-                return
             problem = "WiFi %s: %s; see its name and password in settings.toml" % (ssid or ap_ssid, error)
+            if address or getattr(radio, "ap_active", False):  # who can reach it the other way can help
+                print("webhal:", problem)
+                return
     if timeout_ms:
         raise OSError(problem)
 

@@ -89,10 +89,9 @@ class Network:
 
     def up(self, timeout_ms: int) -> None:
         """As promised, but for 0: there is no way to join WiFi without waiting, so it takes some seconds."""
-        if not self.address():
-            from webhal_circuitpython.link import join
+        from webhal_circuitpython.link import join
 
-            join(self._radio, self._link, timeout_ms)
+        join(self._radio, self._link, self._address("ipv4_address"), timeout_ms)
 
     def down(self) -> None:
         from webhal_circuitpython.link import leave
@@ -104,14 +103,14 @@ class Network:
 
     def address(self) -> "str | None":
         """The station's address, else the access point's."""
-        for name in ("ipv4_address", "ipv4_address_ap"):
-            try:
-                address = str(getattr(self._radio, name, None))  # row radio-address
-            except OSError:  # an AirLift that does not answer
-                return None
-            if address not in ("None", "0.0.0.0"):
-                return address
-        return None
+        return self._address("ipv4_address") or self._address("ipv4_address_ap")
+
+    def _address(self, name: str) -> "str | None":
+        try:
+            address = str(getattr(self._radio, name, None))  # row radio-address
+        except OSError:  # an AirLift that does not answer
+            return None
+        return address if address not in ("None", "0.0.0.0") else None
 
     # -- sockets ------------------------------------------------------------------------------------
 
