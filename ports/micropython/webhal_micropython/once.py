@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     from webhal_micropython.network import Network
 
+# Bytes. Where there is less, garbage is collected each time that an eighth of it was allocated, not only when all is
+# full: so what stays lies together. That is worth 4 KB of 36, and takes a third of the speed.
+_SMALL_HEAP = 65536
 _FIRST_PORT = 49152  # of those that are free for anyone (RFC 6335, 6), up to 65535
 
 
@@ -37,6 +40,9 @@ def bound(port: "Network", name: str) -> "Callable[..., Any]":
                     if hasattr(package, name):
                         delattr(package, name)
             gc.collect()
+            whole = gc.mem_alloc() + gc.mem_free()  # type: ignore[attr-defined]
+            if whole < _SMALL_HEAP and gc.threshold() < 0:  # type: ignore[attr-defined]
+                gc.threshold(whole // 8)  # type: ignore[attr-defined]
 
     return call
 
