@@ -9,10 +9,10 @@ from webhal import fast_head, http
 
 http.Connection = fast_head.Connection  # type: ignore[misc] # server.Slot is made of it
 
-from webhal import app, failing, fast_server, life, registering, request, run, server  # noqa: E402
+from webhal import app, fast_server, forget, life, registering, request, run, server  # noqa: E402, F401
 
 server.Server.serve_ready = fast_server.serve_ready  # type: ignore[assignment, method-assign]
-run.FORGET = failing.FORGET = ()
+forget.enabled = False
 
 
 class _Late:

@@ -1,9 +1,8 @@
 """What a connection gets whose work raised; small enough to be loaded where memory runs out."""
 
 import gc
-import sys
 
-import webhal
+from webhal.forget import forget
 from webhal.http import Request
 
 TYPE_CHECKING = False
@@ -11,25 +10,19 @@ if TYPE_CHECKING:
     from webhal.server import Server, Slot
 
 # What judges and refuses a request. A board may have room for one of these at a time, and for none to stay.
-FORGET: "tuple[str, ...]" = ("head", "text", "request", "chunked", "trouble", "errors", "status", "closing", "crowd")
-
+_JUDGES = "head text request chunked trouble errors status closing crowd"
+# What else can be loaded again. Not response.py: an application may have its Response.
+_LATE = "exchange stream routing beside reading registering life log events"
 _BUSY = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
 def failed(server: "Server", slot: "Slot", error: Exception) -> None:
     """Answer if that can be: 503 where memory ran out and nothing of an answer is sent. Raises OSError to close."""
-    _forget()
+    forget(_JUDGES)
     try:
         _answer(server, slot, error)
     finally:
-        _forget()
-
-
-def _forget() -> None:
-    for name in FORGET:
-        if sys.modules.pop("webhal." + name, None) and hasattr(webhal, name):
-            delattr(webhal, name)
-    gc.collect()
+        forget(_JUDGES)
 
 
 def _answer(server: "Server", slot: "Slot", error: Exception) -> None:
@@ -53,6 +46,7 @@ def _answer(server: "Server", slot: "Slot", error: Exception) -> None:
     if not answered and rest is not None and type(rest) is not Request:
         answered = rest.started
     server.release(slot)
+    forget(_LATE)
     gc.collect()
     if answered:
         raise OSError("answered in part")

@@ -11,6 +11,7 @@ Rules for whoever edits this file:
 * How the bytes were cut on their way changes nothing, not even which of two errors is answered.
 """
 
+from webhal.forget import forget
 from webhal.http import _CONTROLS, _DIGITS, _HOST, _TOKEN, CHUNKED, Connection, Request
 from webhal.httperror import HTTPError
 
@@ -39,6 +40,7 @@ def next_request(connection: Connection, limit: int) -> "Request | None":
         from webhal.chunked import Chunked
 
         connection.chunks = Chunked(limit)
+        forget("head")  # a body follows, which may be long
     return request
 
 

@@ -4,10 +4,9 @@ To start takes more memory than to serve. So it is done in the order that needs 
 board forgets what was loaded for it.
 """
 
-import gc
 import sys
 
-import webhal
+from webhal.forget import forget
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,8 +14,6 @@ if TYPE_CHECKING:
 
     from webhal.net import Limits, Network
     from webhal.server import Server
-
-FORGET: "tuple[str, ...]" = ("run", "registering")  # whose heap is worth more to those who are served
 
 
 def connect(
@@ -34,10 +31,7 @@ def connect(
         network.up(timeout_ms)
     listener = network.listen(port, host, limits["connections"])
     port = port or network.local_port(listener)
-    for name in FORGET:
-        if sys.modules.pop("webhal." + name, None) and hasattr(webhal, name):
-            delattr(webhal, name)
-    gc.collect()
+    forget("run registering forget")  # whose heap is worth more to those who are served
     return network, (listener, port, host), limits, view
 
 

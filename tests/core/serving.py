@@ -9,14 +9,14 @@ At its end the server must be back where it began, without anything logged that 
 
 import webhal.errors as errors
 import webhal.exchange
-import webhal.failing
+import webhal.forget
 import webhal.log
 import webhal.stream
 import webhal.trouble
 from webhal.server import Server
 from webhal.testing.fake import FakeNetwork
 
-webhal.failing.FORGET = ()  # or a board would forget that the log is a test's
+webhal.forget.enabled = False  # or a board would forget that the log is a test's
 
 MOST_STEPS = 20_000  # a server that needs more is busy with nothing
 
