@@ -10,6 +10,5 @@ def linger(server: "Server", slot: "Slot") -> None:
     slot.phase = "linger"
     slot.since = server.now
     slot.input = b""
-    slot.rest = None
     server.network.shut(slot.socket)
     server.network.watch(slot.socket, True, False)

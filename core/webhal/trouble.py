@@ -33,7 +33,6 @@ def _refuse(server: "Server", slot: "Slot", error: HTTPError) -> None:
         if stream.started:
             raise OSError("too late to refuse")
     request.app = server.app
-    request.keep = False
     slot.rest = None
     slot.left = -1
     respond(server, slot, request, server.app.fail(request, error))
