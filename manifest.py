@@ -15,6 +15,8 @@ package(
         "events.py",
         "exchange.py",
         "failing.py",
+        "flatten.py",
+        "forget.py",
         "head.py",
         "helpers.py",
         "http.py",

@@ -50,9 +50,9 @@ def read_body(server: "Server", slot: "Slot", request: Request) -> None:
                 request.body = bytearray(request.body)  # type: ignore[assignment] # until it is whole
             request.body.extend(piece)  # type: ignore[attr-defined]
     else:
-        from webhal.reading import stream_to
+        from webhal.reading import begin
 
-        stream_to(request, slot)
+        begin(request, slot)
     request.body = bytes(request.body)
     server.dispatch(slot, request)
 

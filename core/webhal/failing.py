@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from webhal.server import Server, Slot
 
 # What judges and refuses a request. A board may have room for one of these at a time, and for none to stay.
-_JUDGES = "head text request chunked trouble errors status closing crowd"
+_JUDGES = "head text request chunked trouble errors status closing crowd forget"
 # What else can be loaded again. Not response.py: an application may have its Response.
 _LATE = "exchange stream routing beside reading registering life log events"
 _BUSY = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"

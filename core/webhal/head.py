@@ -40,7 +40,7 @@ def next_request(connection: Connection, limit: int) -> "Request | None":
         from webhal.chunked import Chunked
 
         connection.chunks = Chunked(limit)
-        forget("head")  # a body follows, which may be long
+        forget("head forget")  # a body follows, which may be long
     return request
 
 

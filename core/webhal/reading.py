@@ -20,7 +20,7 @@ def read_body(connection: "Connection", most: int) -> "bytes | None":
     return bytes(piece) or None
 
 
-def stream_to(request: "Request", connection: "Connection") -> None:
+def begin(request: "Request", connection: "Connection") -> None:
     """Let the request's handler read the body from its connection."""
     request.connection = connection
     request.read = lambda most=512: Read(request, most)  # type: ignore[method-assign]

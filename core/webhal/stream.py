@@ -221,7 +221,9 @@ class Stream:
 
 def _as_generator(source: "Any") -> "Generator[Any, None, Any]":
     if hasattr(source, "__anext__"):
-        return _flatten(source)
+        from webhal.flatten import flatten
+
+        return flatten(source)
     return source if hasattr(source, "send") else _pieces(source)
 
 
@@ -232,33 +234,6 @@ def _pieces(source: "Any") -> "Generator[Any, None, None]":
     finally:
         if hasattr(source, "close"):  # a file
             source.close()
-
-
-def _flatten(source: "Any") -> "Generator[Any, None, None]":
-    """An asynchronous iterator as a generator of its pieces and of what it waits for."""
-    try:
-        while True:
-            step: "Any" = source.__anext__()
-            if hasattr(step, "__await__"):
-                step = step.__await__()
-            try:
-                while True:
-                    yield next(step)
-            except StopIteration as stop:
-                piece = stop.value
-            except StopAsyncIteration:
-                return
-            except GeneratorExit:
-                if hasattr(step, "throw"):  # close() would leave an asynchronous generator "running"
-                    step.throw(GeneratorExit())
-                raise
-            yield piece
-    finally:
-        if hasattr(source, "aclose"):
-            try:
-                source.aclose().send(None)
-            except StopIteration:
-                pass
 
 
 def until_wake(server: "Server", timeout_ms: int) -> int:

@@ -55,6 +55,6 @@ def join(port: "Network", board: "Any", timeout_ms: int) -> None:
         print("webhal: the board is at %s%s" % (port.address(), name and ", and at " + name))
 
 
-def rejoin(port: "Network", board: "Any") -> None:
+def retry(port: "Network", board: "Any") -> None:
     """Begin to join once more, and leave alone what is offered."""
     begin(port, board, read_settings("settings.toml", port.settings))

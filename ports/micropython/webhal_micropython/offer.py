@@ -25,7 +25,7 @@ class Offer:
             if not self.station.isconnected():
                 from webhal_micropython.once import bound
 
-                bound(port, "rejoin")()
+                bound(port, "retry")()
         return bool(self.access_point.active())
 
     def ifconfig(self) -> "Any":

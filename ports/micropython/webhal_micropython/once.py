@@ -26,7 +26,7 @@ def bound(port: "Network", name: str) -> "Callable[..., Any]":
     """The method `name` of the network."""
     method = globals()[name]
 
-    def call(*arguments: "Any") -> "Any":
+    def bound(*arguments: "Any") -> "Any":
         try:
             return method(port, *arguments)
         except MemoryError:
@@ -44,7 +44,7 @@ def bound(port: "Network", name: str) -> "Callable[..., Any]":
             if whole < _SMALL_HEAP and gc.threshold() < 0:  # type: ignore[attr-defined]
                 gc.threshold(whole // 8)  # type: ignore[attr-defined]
 
-    return call
+    return bound
 
 
 def up(port: "Network", timeout_ms: int) -> None:
@@ -62,13 +62,13 @@ def up(port: "Network", timeout_ms: int) -> None:
     join(port, board, timeout_ms)
 
 
-def rejoin(port: "Network") -> None:
+def retry(port: "Network") -> None:
     """Begin to join the station's network once more."""
     import network as board
 
-    from webhal_micropython.link import rejoin
+    from webhal_micropython.link import retry
 
-    rejoin(port, board)
+    retry(port, board)
 
 
 def down(port: "Network") -> None:
