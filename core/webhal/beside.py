@@ -3,8 +3,6 @@
 Connections that go on without waiting, handlers that sleep or wait, more clients than slots, stopping.
 """
 
-from webhal.http import Request
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from webhal.server import Server, Slot
@@ -59,10 +57,6 @@ def go_on(server: "Server", slot: "Slot") -> None:
     try:
         if rest is None:
             server.next(slot)
-        elif type(rest) is Request:
-            from webhal.exchange import read_body
-
-            read_body(server, slot, rest)
         else:
             rest.step(server, slot)
     except Exception as error:
