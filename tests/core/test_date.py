@@ -18,6 +18,10 @@ def test_known_dates():
         (2147483648, "Tue, 19 Jan 2038 03:14:08 GMT"),
         (4107542399, "Sun, 28 Feb 2100 23:59:59 GMT"),
         (4107542400, "Mon, 01 Mar 2100 00:00:00 GMT"),
+        (13569465599, "Fri, 31 Dec 2399 23:59:59 GMT"),
+        (13574476800, "Mon, 28 Feb 2400 00:00:00 GMT"),
+        (13574563200, "Tue, 29 Feb 2400 00:00:00 GMT"),
+        (13574649600, "Wed, 01 Mar 2400 00:00:00 GMT"),
     ):
         assert http_date(seconds) == date, http_date(seconds)
 

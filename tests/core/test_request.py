@@ -128,7 +128,7 @@ def test_cookies():
         (b"Cookie: a=b=c\r\n", {"a": "b=c"}),
         (b"Cookie: a=\r\n", {"a": ""}),
         (b'Cookie: a="b c"\r\n', {"a": "b c"}),
-        (b"Cookie: a; =b; ; b=2;\r\n", {"b": "2"}),
+        (b"Cookie: abc; =b; ; b=2;\r\n", {"b": "2"}),
         (b"Cookie: a=%41\r\n", {"a": "%41"}),
     ):
         assert request("/", field).cookies == cookies, field
