@@ -3,8 +3,8 @@
 Only decoding lives here; responses are put into chunks in response.py.
 """
 
-from webhal.head import TOKEN
-from webhal.http import _CONTROLS, Connection
+from webhal.head import CONTROLS, TOKEN
+from webhal.http import Connection
 from webhal.httperror import HTTPError
 
 _HEX = b"0123456789abcdefABCDEF"
@@ -80,4 +80,4 @@ def _judge_trailer(line: bytes) -> None:
 
 
 def _controls(line: bytes) -> bool:
-    return b"\r" in line or any(control in line for control in _CONTROLS)
+    return b"\r" in line or any(control in line for control in CONTROLS)

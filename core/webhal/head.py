@@ -12,12 +12,14 @@ Rules for whoever edits this file:
 """
 
 from webhal.forget import forget
-from webhal.http import _CONTROLS, _DIGITS, _HOST, _TOKEN, CHUNKED, Connection, Request
+from webhal.http import _DIGITS, _HOST, _TOKEN, CHUNKED, Connection, Request
 from webhal.httperror import HTTPError
 
 TOKEN = _TOKEN.encode()
 HOST = _HOST.encode()
 DIGITS = _DIGITS.encode()
+# What no field value and no request line may contain; CR and LF are told apart by their count.
+CONTROLS = b"\0\1\2\3\4\5\6\7\b\x0b\x0c\x0e\x0f\x10\x11\x12\x13\x14\x15\x16\x17\x18\x19\x1a\x1b\x1c\x1d\x1e\x1f\x7f"
 _METHODS = b" GET HEAD POST PUT DELETE PATCH OPTIONS TRACE CONNECT "
 _LENGTH_DIGITS = 15  # in a Content-Length; more would be a petabyte
 
@@ -109,7 +111,7 @@ def parse_head(data: bytes) -> Request:
     method, target, path, minor = judge_line(data, 0, stop)
     request = Request(method, target, path, data)
     request.minor = minor
-    for control in _CONTROLS:
+    for control in CONTROLS:
         if control in data:
             raise HTTPError(400, "control character in the head")
     lines = data.count(b"\r\n")
