@@ -13,6 +13,7 @@ from webhal import app, fast_server, forget, life, registering, request, run, se
 
 server.Server.serve_ready = fast_server.serve_ready  # type: ignore[assignment, method-assign]
 forget.enabled = False
+server.LATE = ()  # type: ignore[assignment]
 
 
 class _Late:

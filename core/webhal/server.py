@@ -15,6 +15,8 @@ Rules for whoever edits these files:
 * OSError from an operation on a socket ends that connection and nothing else.
 """
 
+import sys
+
 from webhal.http import Connection, Request
 
 TYPE_CHECKING = False
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from webhal.net import Limits, Network
     from webhal.stream import Stream
 
+# Modules without state. Not response.py: an application may have its Response.
+LATE = ("head", "request", "chunked", "trouble", "errors", "exchange", "stream", "routing", "failing", "beside")
 _TEXT = b"%sContent-Type: text/html; charset=utf-8\r\nContent-Length: %d\r\n\r\n%s"
 
 
@@ -258,7 +262,12 @@ class Server:
 
                 failed(self, slot, error)
                 return
-        except (OSError, MemoryError):
+        except MemoryError:  # not even for saying so: what can be loaded again makes room for the next
+            package = sys.modules["webhal"]
+            for name in LATE:
+                if sys.modules.pop("webhal." + name, None) and hasattr(package, name):
+                    delattr(package, name)
+        except OSError:
             pass
         self.drop(slot)
 
