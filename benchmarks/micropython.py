@@ -98,7 +98,8 @@ def build(peer: Peer, programs: Path, work: Path) -> Build:
             file = made.source / name
             file.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / source(name), file)
-        shutil.copy(HERE / "boards/webhal_memory_app.py", made.source)
+        for name in ("webhal_memory_app", "webhal_features_app"):
+            shutil.copy(HERE / f"boards/{name}.py", made.source)
     for module in (peer.app, *peer.modules):
         shutil.copy(HERE / "boards" / f"{module}.py", made.source)
     if peer.adapt:
@@ -125,12 +126,12 @@ def build(peer: Peer, programs: Path, work: Path) -> Build:
 
 
 @contextlib.contextmanager
-def serving(micropython: str, app: str, folder: Path, heap: int, connections: int = 4) -> Iterator[int]:
+def serving(micropython: str, app: str, folder: Path, heap: int, arguments: object = 4) -> Iterator[int]:
     """The port of a server process, which ends with the context; Unable where it does not serve."""
     port = free_port()
     with tempfile.TemporaryFile("w+") as log:
         process = subprocess.Popen(
-            [micropython, "-X", f"heapsize={heap}", "-c", f"import {app}; {app}.main({port}, {connections})"],
+            [micropython, "-X", f"heapsize={heap}", "-c", f"import {app}; {app}.main({port}, {arguments})"],
             env={"MICROPYPATH": ":.frozen"},  # paths take heap, too
             cwd=folder,
             stdin=subprocess.DEVNULL,
@@ -244,6 +245,54 @@ def idle_clients(micropython: str, app: str, folder: Path, heap: int) -> int:
             except (Unable, OSError):
                 return count - 1
     return IDLE_CLIENTS
+
+
+class Feature(NamedTuple):
+    """What is asked of an application with this feature of boards/webhal_features_app.py."""
+
+    what: str
+    name: str
+    method: str = "GET"
+    path: str = "/feature/1"
+    body: bytes | None = None
+    fields: dict[str, str] = {}
+    status: int = 200
+
+
+FEATURES = (
+    Feature("a page that is missing", "missing", status=404),
+    Feature("parameters in a path", "parameter"),
+    Feature("a status, fields, bytes or a dict as the answer", "response", status=201),
+    Feature("JSON received and sent", "json", "POST", body=b'{"name": 1}'),
+    Feature("a form", "form", "POST", body=b"name=a%20b", fields={"Content-Type": "application/x-www-form-urlencoded"}),
+    Feature("a query", "query", path="/feature/1?name=a"),
+    Feature("a cookie set", "cookie"),
+    Feature("hooks before and after requests", "hooks", path="/"),
+    Feature("events", "events", path="/"),
+    Feature("a body in pieces", "pieces"),
+    Feature("async handlers", "asynchronous"),
+    Feature("a streamed upload", "upload", "POST", body=b"x" * 3000),
+    Feature("HEAD, HTTP/1.0, escapes in a path", "nothing", "HEAD", "/"),
+    Feature("a refused request", "nothing", "BREW", "/", status=501),
+)
+
+
+def heap_of_feature(micropython: str, folder: Path, feature: Feature | None) -> int:
+    """Bytes in use by an application once it has answered two requests for the feature."""
+    app = "webhal_features_app"
+    name = feature.name if feature else "nothing"
+    with serving(micropython, app, folder, LARGEST, f"4, {name!r}") as port:
+        for _ in range(2 if feature else 0):
+            connection = http.client.HTTPConnection(HOST, port, timeout=ANSWER_SECONDS)
+            with contextlib.closing(connection):
+                connection.request(feature.method, feature.path, feature.body, feature.fields)
+                response = connection.getresponse()
+                response.read()
+                if response.status != feature.status:
+                    raise Unable(f"{feature.what}: status {response.status}")
+        connection = http.client.HTTPConnection(HOST, port, timeout=ANSWER_SECONDS)
+        with contextlib.closing(connection):
+            return [int(get(connection, "/memory")) for _ in range(3)][-1]
 
 
 def bytes_per_idle_connection(micropython: str, folder: Path) -> float:
@@ -368,6 +417,13 @@ def print_modules(micropython: str, folder: Path) -> None:
             print(f"{name:32}{files[name]:>8,}{heap_of(micropython, folder, [*hot, name])[name]:>8,}")
 
 
+def print_features(micropython: str, folder: Path) -> None:
+    base = heap_of_feature(micropython, folder, None)
+    print(f"\n{'what an application keeps that uses':50}{'heap':>8}")
+    for feature in FEATURES:
+        print(f"{feature.what:50}{heap_of_feature(micropython, folder, feature) - base:>8,}")
+
+
 def print_budget(what: str, value: object, most: float, met: "bool | None" = None) -> None:
     if not isinstance(value, (int, float)):
         print(f"MISSED {what}: {value}")
@@ -413,6 +469,7 @@ def main() -> int:
             own = builds.get(PEERS[0])
             if own:
                 print_modules(micropython, own.compiled)
+                print_features(micropython, own.compiled)
             results, rates = compare(micropython, builds, options.seconds)
             if own:
                 print_budgets(micropython, own, results, rates)

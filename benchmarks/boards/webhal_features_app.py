@@ -1,0 +1,96 @@
+"""The benchmark application on webhal with one more feature; each function adds the one of its name."""
+
+from webhal_memory_app import app
+
+
+def nothing():
+    pass
+
+
+def missing():
+    pass
+
+
+def parameter():
+    @app.get("/feature/<int:number>")
+    def feature(request, number):
+        return "%d" % number
+
+
+def response():
+    @app.get("/feature/1")
+    def feature(request):
+        return "created", 201, {"Location": "/"}
+
+
+def json():
+    @app.post("/feature/1")
+    def feature(request):
+        return request.json
+
+
+def form():
+    @app.post("/feature/1")
+    def feature(request):
+        return request.form["name"]
+
+
+def query():
+    @app.get("/feature/1")
+    def feature(request):
+        return request.args["name"]
+
+
+def cookie():
+    @app.get("/feature/1")
+    def feature(request):
+        from webhal import Response
+
+        answer = Response("set")
+        answer.set_cookie("name", "value")
+        return answer
+
+
+def hooks():
+    @app.before_request
+    def before(request):
+        pass
+
+    @app.after_request
+    def after(request, answer):
+        pass
+
+
+def events():
+    @app.on("response")
+    def feature(request, status, size):
+        pass
+
+
+def pieces():
+    @app.get("/feature/1")
+    def feature(request):
+        yield "one"
+        yield "two"
+
+
+def asynchronous():
+    @app.get("/feature/1")
+    async def feature(request):
+        from webhal import sleep_ms
+
+        await sleep_ms(1)
+        return "slept"
+
+
+def upload():
+    @app.post("/feature/1", stream=True)
+    async def feature(request):
+        while await request.read(100):
+            pass
+        return "read"
+
+
+def main(port, connections, feature):
+    globals()[feature]()
+    app.run(port=port, connections=connections)
