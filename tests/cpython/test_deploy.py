@@ -517,6 +517,14 @@ def test_power_that_goes_while_files_are_put_in_place_leaves_the_new_application
         shutil.rmtree(folder)
 
 
+def test_power_that_goes_when_all_is_in_place_leaves_nothing_behind(board, project, deploy):
+    there = board()
+    deploy(project / "app.py", "--to", there.target)
+    (there.folder / "webhal.todo").write_text("+greeting.py\n")
+    assert deploy(project / "app.py", "--to", there.target)[::2] == (0, "")
+    assert not leftovers(there)
+
+
 def test_program_that_is_killed_leaves_the_old_application(board, project, deploy):
     """The line is cut, the board keeps its power, and the same command completes it."""
     there = board()

@@ -226,9 +226,10 @@ class SerialBoard:
         return found
 
     def complete(self) -> None:
-        """Put in place what an interrupted deployment has left to do."""
+        """Put in place what an interrupted deployment has left to do, and remove the list of it."""
         if self.hashes([self.main]) == {self.main: digest(_COMPLETE.encode())}:
             self._run(f"exec(open({self.main!r}).read(), {{'__name__': ''}})")
+        self._run(f"import os\ntry:\n    os.remove({_TODO!r})\nexcept OSError:\n    pass")
 
     def apply(self, plan: Plan, advance: Advance) -> None:
         """The new files are written under temporary names; then one rename puts the first step of the rest in place."""
@@ -270,7 +271,6 @@ class SerialBoard:
         self._write("webhal.step", _COMPLETE.encode())
         self._run(f"os.rename('webhal.step{NEW}', {self.main!r})")
         self.complete()
-        self._run(f"remove({_TODO!r})")
 
     def _write(self, path: str, data: bytes, advance: Advance = lambda count: None) -> None:
         path += NEW
