@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from webhal.net import Network
 
 _PATIENCE_MS = 5_000  # until what must happen has happened; loopback takes 1 ms, a busy board some hundred
-_ROUNDS = 2_000  # the same, should ticks_ms be broken
+_ROUNDS = 2_000  # without ticks_ms going forward: a wait may return at once, but a clock that is broken ends the test
 
 
 def check_network(
@@ -183,13 +183,17 @@ class Bench:
     def until(self, get: "Callable[[], Any]", complaint: str) -> "Any":
         """The first result of `get` that is not None; the network waits in between."""
         start = self.net.ticks_ms()
-        for _ in range(_ROUNDS):
+        elapsed = rounds = 0
+        while elapsed <= _PATIENCE_MS and rounds < _ROUNDS:
             result = get()
             if result is not None:
                 return result
-            if self.net.ticks_diff(self.net.ticks_ms(), start) > _PATIENCE_MS:
-                break
             self.net.wait(STEP_MS)
+            rounds += 1
+            now = self.net.ticks_diff(self.net.ticks_ms(), start)
+            if now > elapsed:
+                elapsed = now
+                rounds = 0
         raise AssertionError(complaint)
 
     def until_fails(self, operation: "Callable[[], Any]", complaint: str) -> None:
