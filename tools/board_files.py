@@ -1,6 +1,6 @@
 """Which files a MicroPython board needs, and everything that is made from that one list.
 
-    python tools/board_files.py               write package.json, package-minimal.json and manifest.py
+    python tools/board_files.py               write package.json, package-minimal.json, manifest.py, the README's table
     python tools/board_files.py --list        print the files with their bytes, as source and compiled
     python tools/board_files.py --mpy DIR     compile all files into DIR, with a package.json for them
 
@@ -19,6 +19,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = {"webhal": "core", "webhal_micropython": "ports/micropython"}  # packages, and where they are
+README = "ports/micropython/README.md"  # has a table of the files between these lines
+BEGIN = "<!-- files: tools/board_files.py -->\n"
+END = "<!-- end of files -->\n"
 
 sys.path[:0] = [str(ROOT / folder) for folder in ("core", "ports/cpython")]
 from webhal_cpython.compiling import CompileError, compile_mpy, without_type_checking  # noqa: E402
@@ -127,21 +130,46 @@ def compile_all(folder: Path) -> None:
     (folder / "package.json").write_text(package_json([(name, name) for name in names]))
 
 
-def print_list() -> None:
-    """Print each file with its bytes, then the sums. Raises CompileError."""
+def sizes() -> dict[str, tuple[int, int]]:
+    """Bytes of each file as source and compiled. Raises CompileError."""
     kept = imported_names()
     texts = {name: (ROOT / source(name)).read_text() for name in board_files()}
-    sizes = {name: (len(text.encode()), len(compiled(text, kept))) for name, text in texts.items()}
+    return {name: (len(text.encode()), len(compiled(text, kept))) for name, text in texts.items()}
+
+
+def sums(files: dict[str, tuple[int, int]]) -> dict[str, tuple[int, int]]:
+    """What a full and a minimal installation have of the files' bytes."""
+    counted = {"full": list(files), "minimal": board_files(minimal=True)}
+    return {
+        what: (sum(files[name][0] for name in names), sum(files[name][1] for name in names))
+        for what, names in counted.items()
+    }
+
+
+def print_list() -> None:
+    """Print each file with its bytes, then the sums. Raises CompileError."""
+    files = sizes()
     print(f"{'bytes of':40}{'.py':>8}{'.mpy':>8}")
-    for name, (py, mpy) in sizes.items():
+    for name, (py, mpy) in files.items():
         print(f"{name:40}{py:>8,}{mpy:>8,}{'  optional' if name in OPTIONAL else ''}")
-    for what, minimal in (("full", False), ("minimal", True)):
-        sums = [sum(column) for column in zip(*(sizes[name] for name in board_files(minimal)), strict=True)]
-        print(f"{what:40}{sums[0]:>8,}{sums[1]:>8,}")
+    for what, (py, mpy) in sums(files).items():
+        print(f"{what:40}{py:>8,}{mpy:>8,}")
+
+
+def readme() -> str:
+    """The port's README with its table as the files are. Raises CompileError."""
+    files = sizes()
+    lines = ["| bytes of | .py | .mpy | |", "| --- | ---: | ---: | --- |"]
+    for name, (py, mpy) in files.items():
+        lines.append(f"| {name} | {py:,} | {mpy:,} | {'full only' if name in OPTIONAL else ''} |")
+    for what, (py, mpy) in sums(files).items():
+        lines.append(f"| **{what}** | **{py:,}** | **{mpy:,}** | |")
+    before, _, rest = (ROOT / README).read_text().partition(BEGIN)
+    return before + BEGIN + "\n".join(lines) + "\n" + END + rest.partition(END)[2]
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Make package.json and manifest.py from the list of a board's files.")
+    parser = argparse.ArgumentParser(description="Make all that lists a board's files.")
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--list", action="store_true", help="print the files with their bytes instead")
     how.add_argument("--mpy", type=Path, metavar="DIR", help="compile the files into DIR instead")
@@ -152,7 +180,7 @@ def main() -> int:
         elif options.mpy:
             compile_all(options.mpy)
         else:
-            for name, text in generated().items():
+            for name, text in {**generated(), README: readme()}.items():
                 (ROOT / name).write_text(text)
     except CompileError as error:
         print(error, file=sys.stderr)

@@ -48,14 +48,17 @@ def heap(pytestconfig):
 
 @pytest.fixture
 def serve_code(micropython, heap, tmp_path):
-    """serve_code(path, code): a Server that runs `code`, in which PORT is the port, until the test's end."""
+    """serve_code(path, code): a Server that runs `code`, in which PORT is the port, until the test's end.
+
+    `besides` is what a board would not have in its heap.
+    """
     with contextlib.ExitStack() as stack:
 
-        def start(path, code):
+        def start(path, code, besides=0):
             port = free_port()
             log = stack.enter_context(open(tmp_path / f"{port}.log", "w+"))
             process = subprocess.Popen(
-                [micropython, "-X", f"heapsize={heap}", "-c", code.replace("PORT", str(port))],
+                [micropython, "-X", f"heapsize={heap + besides}", "-c", code.replace("PORT", str(port))],
                 cwd=tmp_path,
                 env={**os.environ, "MICROPYPATH": ":".join(map(str, path)) + ":.frozen"},
                 stdin=subprocess.DEVNULL,
