@@ -1,13 +1,17 @@
 """`webhal deploy` to simulated MicroPython boards: a real MicroPython behind a serial line, and real mpremote."""
 
+import _thread
 import contextlib
+import io
 import os
 import re
 import shutil
+import signal
 import socket
 import stat
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from pathlib import Path
@@ -16,6 +20,7 @@ import pytest
 
 from webhal.testing.boards import MicroPythonBoard
 from webhal_cpython import cli
+from webhal_cpython.deploying import together
 from webhal_cpython.deploying.serial_board import SerialBoard
 
 pytest.importorskip("mpremote")
@@ -217,6 +222,9 @@ def test_probe_fetches_another_path(board, deploy, project):
     code, output, _ = deploy(project / "app.py", "--to", there.target, "--probe", "/nothing")
     assert code == 0
     assert "/nothing answers: 404 Not Found" in output
+    code, output, _ = deploy(project / "app.py", "--to", there.target, "--probe", "grü ße?a=%20")
+    assert code == 0
+    assert "/gr%C3%BC%20%C3%9Fe?a=%20 answers: 404 Not Found" in output
 
 
 # -- credentials ---------------------------------------------------------------------------------------------
@@ -358,6 +366,16 @@ def test_application_that_is_no_python(board, deploy, project):
     assert "app.py:1: invalid syntax" in one_line(deploy(project / "app.py", "--to", "/dev/null"))
 
 
+def test_settings_that_cannot_be_read(deploy, project):
+    (project / "settings.toml").write_bytes(b'CIRCUITPY_WIFI_SSID = "caf\xe9"\n')
+    assert "settings.toml: it is not UTF-8" in one_line(deploy(project / "app.py", "--to", "/dev/null"))
+
+
+def test_what_is_no_serial_port(deploy, project):
+    assert "is no serial port" in one_line(deploy(project / "app.py", "--to", "/dev/null"))
+    assert "cannot connect to ftp://x" in one_line(deploy(project / "app.py", "--to", "ftp://x"))
+
+
 def test_port_at_which_nobody_answers(deploy, project, monkeypatch):
     monkeypatch.setattr("webhal_cpython.deploying.serial_board._INTERRUPT_S", 1)
     ours, theirs = pty.openpty()
@@ -418,7 +436,53 @@ def test_wifi_is_asked_for_and_kept(board, project):
     assert stat.S_IMODE((project / "settings.toml").stat().st_mode) == 0o600
 
 
+def test_end_of_the_input_is_an_answer_too(board, deploy, project, monkeypatch):
+    (project / "settings.toml").unlink()
+    there = board()
+    monkeypatch.setattr("sys.stdin", TerminalAtItsEnd())
+    assert "no WiFi is named" in deploy(project / "app.py", "--to", there.target)[2]
+
+
+class TerminalAtItsEnd(io.StringIO):
+    def isatty(self):
+        return True
+
+
 # -- interruptions -------------------------------------------------------------------------------------------
+
+
+def test_ctrl_c_ends_it_at_once_and_the_same_command_completes_it(board, deploy, project):
+    """While a board is waited for that does not tell its address."""
+    (project / "app.py").write_text("import time\ntime.sleep(1000)\n" + APP % "one")
+    there = board()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "webhal_cpython", "deploy", project / "app.py", "--to", there.target],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while not (there.folder / "main.py").exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=30)[1] == "webhal: interrupted\n"
+    assert process.returncode == 130
+    write_project(project, "two")
+    assert deploy(project / "app.py", "--to", there.target)[::2] == (0, "")
+    assert get(there) == "two two"
+
+
+def test_ctrl_c_does_not_wait_for_any_of_several_boards():
+    never = threading.Event()
+
+    def act(target):
+        if target == "second":
+            _thread.interrupt_main()
+        never.wait()
+
+    with pytest.raises(KeyboardInterrupt):
+        together.each(act, ["first", "second"])
+    never.set()
 
 
 @pytest.fixture(scope="module")
@@ -531,9 +595,12 @@ def test_program_that_is_killed_leaves_the_old_application(board, project, deplo
     deploy(project / "app.py", "--to", there.target)
     write_project(project, "two")
     (project / "big.txt").write_bytes(bytes(200_000))
-    arguments = (project / "app.py", "--to", there.target, "--with", project / "big.txt")
+
+    def arguments():
+        return project / "app.py", "--to", there.target, "--with", project / "big.txt"
+
     process = subprocess.Popen(
-        [sys.executable, "-m", "webhal_cpython", "deploy", *arguments],
+        [sys.executable, "-m", "webhal_cpython", "deploy", *arguments()],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -541,9 +608,9 @@ def test_program_that_is_killed_leaves_the_old_application(board, project, deplo
         assert process.poll() is None
     process.kill()
     process.wait()
-    restart(there)
+    restart(there)  # at another port, maybe
     assert page(there) == "one one"
-    assert deploy(*arguments)[::2] == (0, "")
+    assert deploy(*arguments())[::2] == (0, "")
     assert page(there) == "two two"
 
 

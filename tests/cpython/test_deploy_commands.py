@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import signal
 import stat
 import subprocess
@@ -127,6 +128,13 @@ def test_new_application_is_deployed_and_served_as_it_says(webhal, boards, tmp_p
     assert "sans-serif" in get(there, "/style.css")
 
 
+def test_new_says_its_command_so_that_a_shell_takes_it(webhal, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    _, output, _ = webhal("new", "the lamp")
+    command = re.search(r"^ +webhal (deploy .*)$", output, re.MULTILINE)[1]
+    assert shlex.split(command)[1::2] == ["the lamp/app.py", "the lamp/static"]
+
+
 def test_new_application_passes_its_tests_and_runs_on_every_board(webhal, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert webhal("new", "demo")[0] == 0
@@ -205,6 +213,28 @@ def test_monitor(boards, start):
     process.line("tick")
     process.line("tick")
     assert process.stop(signal.SIGINT)[0] == 0
+
+
+def test_monitor_of_a_drive_is_that_of_its_serial_port(webhal, boards, monkeypatch):
+    drive = boards(CircuitPythonBoard)
+    code, _, errors = webhal("monitor", drive.folder)
+    assert code == 1
+    assert errors == f"webhal: no serial port of the board with the drive {drive.folder} is found; name it\n"
+    monkeypatch.setattr("webhal_cpython.deploying.drive._port_of", lambda uid: "/dev/nothing")
+    assert "there is no /dev/nothing" in webhal("monitor", drive.folder)[2]
+
+
+def test_monitor_of_a_web_workflow_is_a_page_of_its_own(webhal):
+    code, _, errors = webhal("monitor", "http://board.local:8080/")
+    assert code == 1
+    assert errors.startswith("webhal: open http://board.local:8080/cp/serial/ in a browser")
+
+
+@pytest.mark.parametrize("target", ["http://board:port", "http://[::1", "http://", "https://board.local"])
+def test_address_that_is_none(webhal, target):
+    code, output, _ = webhal("devices", target)
+    assert code == 1
+    assert "is not http://BOARD or http://BOARD:PORT" in output
 
 
 # -- all at once ---------------------------------------------------------------------------------------------

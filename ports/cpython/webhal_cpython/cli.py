@@ -6,6 +6,7 @@ which returns the exit code. It is imported when its command is given. Errors ar
 
 import argparse
 import importlib
+import signal
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -37,7 +38,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     command = importlib.import_module("webhal_cpython." + module)
     parser = _Parser(prog="webhal " + name, description=summary)
     command.configure(parser)
-    return int(command.main(parser.parse_args(argv[1:])))
+    try:
+        return int(command.main(parser.parse_args(argv[1:])))
+    except KeyboardInterrupt:
+        return complain("interrupted", 128 + signal.SIGINT)
 
 
 class _Parser(argparse.ArgumentParser):

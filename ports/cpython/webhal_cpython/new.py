@@ -3,6 +3,7 @@
 import argparse
 import os
 import re
+import shlex
 from pathlib import Path
 
 from webhal_cpython.cli import complain
@@ -119,5 +120,5 @@ def main(arguments: argparse.Namespace) -> int:
     except OSError as error:
         return complain(f"cannot make {folder}: {error.strerror}")
     print(f"Made {folder}. Name your WiFi in {folder / 'settings.toml'}, then:")
-    print(f"    webhal deploy {folder / 'app.py'} --with {folder / 'static'}")
+    print(f"    webhal deploy {shlex.quote(str(folder / 'app.py'))} --with {shlex.quote(str(folder / 'static'))}")
     return 0

@@ -9,7 +9,7 @@
 - library.py, fileset.py, settings.py: what a board shall have: webhal's own files, all files, settings.toml
 - plan.py: what is to be sent and removed
 - verify.py: a request to the board that was deployed to
-- progress.py: what is shown meanwhile
+- together.py, progress.py: several boards at the same time; what is shown meanwhile
 """
 
 

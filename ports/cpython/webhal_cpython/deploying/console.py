@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Callable
@@ -44,6 +45,17 @@ def last_words(text: str) -> str:
     return "\n".join("    " + "".join(sign if sign.isprintable() else "?" for sign in line) for line in lines)
 
 
+def why_not(port: str) -> str:
+    """Why a serial port cannot be opened, and what to do."""
+    if "://" in port:
+        return f"cannot connect to {port}"
+    if os.name == "posix" and not os.path.exists(port):
+        return f"there is no {port}; `webhal devices` lists the boards"
+    if os.name == "posix" and not os.access(port, os.R_OK | os.W_OK):
+        return f"no permission to use {port}; add yourself to the group dialout"
+    return f"{port} is held by another program (Thonny, a monitor …), which is to be closed, or is no serial port"
+
+
 class Console:
     """A serial console, for boards whose files come another way."""
 
@@ -56,7 +68,7 @@ class Console:
         try:
             self.line: Any = serial.serial_for_url(port, _BAUD, timeout=_PAUSE_S, write_timeout=5, exclusive=True)
         except (OSError, ValueError) as error:
-            raise DeployError(f"cannot open {port}; is it held by another program (Thonny, a monitor …)?") from error
+            raise DeployError(why_not(port)) from error
 
     def close(self) -> None:
         self.line.close()

@@ -7,7 +7,6 @@ import getpass
 import sys
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from webhal_cpython.cli import complain
 from webhal_cpython.deploying import DeployError, fileset, finding, plan, settings, verify
 from webhal_cpython.deploying.board import Board, judge
 from webhal_cpython.deploying.progress import Progress
+from webhal_cpython.deploying.together import each
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -72,8 +72,10 @@ def main(arguments: argparse.Namespace) -> int:
         wish = _Wish(application, arguments, _own_settings(arguments, progress))
     except DeployError as error:
         return complain_about(error)
-    with ThreadPoolExecutor(len(targets)) as pool:
-        outcomes = list(pool.map(lambda target: _deploy(target, wish, progress), targets))
+    try:
+        outcomes = each(lambda target: _deploy(target, wish, progress), targets)
+    finally:
+        progress.close()
     failures = [outcome for outcome in outcomes if outcome]
     for failure in failures:
         complain_about(failure)
@@ -129,7 +131,7 @@ def _ask_for_wifi(wish: _Wish) -> None:
         if wish.asked or not sys.stdin.isatty():
             return
         wish.asked = True
-        name = input("The WiFi to join (Enter: none): ").strip()
+        name = _typed(input, "The WiFi to join (Enter: none): ").strip()
         if name:
             wish.own_settings.update(_wifi(name, _ask_password(f"Password of the WiFi {name}: ")))
             folder = wish.arguments.file.parent
@@ -139,7 +141,15 @@ def _ask_for_wifi(wish: _Wish) -> None:
 def _ask_password(prompt: str) -> str:
     if not sys.stdin.isatty():
         return sys.stdin.readline().rstrip("\n")
-    return getpass.getpass(prompt)
+    return _typed(getpass.getpass, prompt)
+
+
+def _typed(ask: Callable[[str], str], prompt: str) -> str:
+    """What is typed; "" for the end of the input."""
+    try:
+        return ask(prompt)
+    except EOFError:
+        return ""
 
 
 def _deploy(target: str, wish: _Wish, progress: Progress) -> DeployError | None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
-from concurrent.futures import ThreadPoolExecutor
 
 from webhal_cpython.cli import complain, printable
 from webhal_cpython.deploying import DeployError, finding
+from webhal_cpython.deploying.together import each
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -25,8 +25,7 @@ def main(arguments: argparse.Namespace) -> int:
     if not targets:
         return complain("no board found; is it plugged in, with a cable that has data lines?")
     print("Looking at what is found interrupts the programs of MicroPython boards.", file=sys.stderr)
-    with ThreadPoolExecutor(len(targets)) as pool:
-        lines = list(pool.map(lambda target: describe(target, arguments.password), targets))
+    lines = each(lambda target: describe(target, arguments.password), targets)
     width = max(map(len, targets))
     for target, (_, line) in zip(targets, lines, strict=True):
         print(f"{printable(target):{width}}  {printable(line)}")

@@ -41,7 +41,7 @@ class DriveBoard(Placing):
         free = shutil.disk_usage(self._root).free
         self.facts = Facts("circuitpython", version, name[1] if name else "", found[4].strip(), flash=free)
         uid = re.search(r"UID:(\w+)", text)
-        self._console = console or (_port_of(uid[1]) if uid else None)
+        self.console = console or (_port_of(uid[1]) if uid else None)
         self._open_console: Console | None = None
 
     def close(self) -> None:
@@ -103,8 +103,8 @@ class DriveBoard(Placing):
 
     def start(self) -> None:
         """What was written starts the board anew; by its console it is started at once, and anyway."""
-        if self._console:
-            self._open_console = Console(self._console)
+        if self.console:
+            self._open_console = Console(self.console)
             self._open_console.restart()
 
     def address(self) -> str:

@@ -128,12 +128,11 @@ def _asset(path: Path, folder: Path) -> Iterable[tuple[str, bytes]]:
         raise DeployError(f"there is no {path}")
     inside = path.resolve()
     base = folder.resolve() if inside.is_relative_to(folder.resolve()) and inside != folder.resolve() else inside.parent
-    found = [inside] if inside.is_file() else sorted(file for file in inside.rglob("*") if file.is_file())
-    for file in found:
-        name = str(PurePosixPath(file.relative_to(base)))
-        if any(part.startswith(".") for part in name.split("/")):
-            continue
-        try:
-            yield name, file.read_bytes()
-        except OSError as error:
-            raise DeployError(f"cannot read {file}: {error.strerror}") from error
+    try:
+        found = [inside] if inside.is_file() else sorted(file for file in inside.rglob("*") if file.is_file())
+        for file in found:
+            name = str(PurePosixPath(file.relative_to(base)))
+            if not any(part.startswith(".") for part in name.split("/")):
+                yield name, file.read_bytes()
+    except OSError as error:
+        raise DeployError(f"cannot read {error.filename}: {error.strerror}") from error

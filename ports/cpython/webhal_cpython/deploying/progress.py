@@ -37,6 +37,11 @@ class Progress:
                 else:
                     print(line, flush=True)
 
+    def close(self) -> None:
+        """Give the terminal back, though boards may still be busy."""
+        if self._bars:
+            self._bars.stop()
+
     @contextlib.contextmanager
     def sending(self, target: str, total: int) -> Iterator[Any]:
         """Within this block call the value with the number of bytes that were sent."""

@@ -19,7 +19,7 @@ from typing import Any
 
 from webhal_cpython.deploying import DeployError
 from webhal_cpython.deploying.board import Advance, Facts
-from webhal_cpython.deploying.console import wait_for_address
+from webhal_cpython.deploying.console import wait_for_address, why_not
 from webhal_cpython.deploying.plan import NEW, RECORD, Plan, digest
 
 _BAUD = 115200
@@ -347,13 +347,7 @@ def _open(target: str) -> Any:
     try:
         line = SerialTransport(target, baudrate=_BAUD, timeout=_ANSWER_S)
     except (TransportError, OSError, ValueError) as error:
-        if "://" in target:
-            raise DeployError(f"cannot connect to {target}") from error
-        if os.name == "posix" and not os.path.exists(target):
-            raise DeployError(f"there is no {target}; `webhal devices` lists the boards") from error
-        if os.name == "posix" and not os.access(target, os.R_OK | os.W_OK):
-            raise DeployError(f"no permission to use {target}; add yourself to the group dialout") from error
-        raise DeployError(f"{target} is held by another program; close it (Thonny, a monitor …)") from error
+        raise DeployError(why_not(target)) from error
     with contextlib.suppress(AttributeError):
         line.serial.write_timeout = _ANSWER_S
     return line

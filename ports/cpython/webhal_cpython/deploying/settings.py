@@ -7,6 +7,8 @@ import re
 import stat
 from pathlib import Path
 
+from webhal_cpython.deploying import DeployError
+
 SSID = "CIRCUITPY_WIFI_SSID"
 PASSWORD = "CIRCUITPY_WIFI_PASSWORD"
 AP_SSID = "WEBHAL_AP_SSID"
@@ -50,7 +52,10 @@ def merge(text: str, changes: dict[str, str]) -> str:
 
 
 def read_own(folder: Path) -> tuple[str, bool]:
-    """The application's settings on this machine, "" if there are none; and whether others could read them so far."""
+    """The application's settings on this machine, "" if there are none; and whether others could read them so far.
+
+    Raises DeployError when they cannot be read.
+    """
     path = folder / NAME
     try:
         text = path.read_text(encoding="utf-8")
@@ -60,6 +65,8 @@ def read_own(folder: Path) -> tuple[str, bool]:
         return text, exposed
     except FileNotFoundError:
         return "", False
+    except (OSError, UnicodeDecodeError) as error:
+        raise DeployError(f"cannot read {path}: {getattr(error, 'strerror', None) or 'it is not UTF-8'}") from error
 
 
 def write_own(folder: Path, text: str) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import http.client
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 
 from webhal_cpython.deploying import DeployError
@@ -11,12 +13,13 @@ from webhal_cpython.deploying import DeployError
 _PATIENCE_S = 20  # from the address to the first answer
 _REQUEST_S = 5
 _MOST = 65536  # bytes of an answer that are read
+_IN_PATH = "/?%!$&'()*+,:;=@~"  # sent as they are (RFC 3986, 3.3 and 3.4); the % of a path that is escaped already too
 
 
 def url(address: str, port: int, path: str = "/") -> str:
-    """`address` may name a port itself."""
+    """Where to fetch `path`, with a query or without; `address` may name a port itself."""
     host = address if ":" in address or port == 80 else f"{address}:{port}"
-    return f"http://{host}{path if path.startswith('/') else '/' + path}"
+    return f"http://{host}/{urllib.parse.quote(path.removeprefix('/'), _IN_PATH)}"
 
 
 def probe(where: str) -> str:
@@ -32,7 +35,7 @@ def probe(where: str) -> str:
                 if error.code >= 500:
                     raise DeployError(f"{where} answers {error.code} {error.reason}") from error
                 return f"{error.code} {error.reason}"
-        except OSError as error:
+        except (OSError, http.client.HTTPException) as error:
             if time.monotonic() > give_up:
                 reason = getattr(error, "reason", error)
                 raise DeployError(

@@ -28,10 +28,13 @@ class WorkflowBoard(Placing):
 
     def __init__(self, target: str, password: str | None) -> None:
         self.target = target.rstrip("/")
-        place = urllib.parse.urlsplit(self.target)
-        if not place.hostname or place.scheme != "http":
-            raise DeployError(f"{target} is not http://BOARD")
-        self._place = (place.hostname, place.port or 80)
+        try:
+            place = urllib.parse.urlsplit(self.target)
+            if not place.hostname or place.scheme != "http":
+                raise ValueError(target)
+            self._place = (place.hostname, place.port or 80)
+        except ValueError as error:
+            raise DeployError(f"{target} is not http://BOARD or http://BOARD:PORT") from error
         self._password = password or ""
         self._folders: set[str] = set()  # that are known to be there
         version = self._json("/cp/version.json")
