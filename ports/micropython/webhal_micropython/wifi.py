@@ -13,13 +13,13 @@ _LOOK_MS = 100  # between two looks at the status
 _SURE_MS = 5_000  # a failure that lasts so long is no passing one
 _PATIENCE_MS = 30_000  # what a chip gets to join again by itself
 
-_WRONG_PASSWORD = "the password is wrong"
-_CAUSES = {  # by the name of a status
+_WRONG_PASSWORD = "the password is wrong; write the one that its access point has"
+_CAUSES = {  # and what to do, by the name of a status
     "STAT_WRONG_PASSWORD": _WRONG_PASSWORD,
-    "STAT_NO_AP_FOUND": "no such network is in reach; most boards know those of 2.4 GHz only",
-    "STAT_NO_AP_FOUND_IN_RSSI_THRESHOLD": "the signal is too weak",
-    "STAT_NO_AP_FOUND_IN_AUTHMODE_THRESHOLD": "it is less secure than this board takes",
-    "STAT_NO_AP_FOUND_W_COMPATIBLE_SECURITY": "it is secured in a way that this board does not know",
+    "STAT_NO_AP_FOUND": "no such network is in reach; look at its name, and for 2.4 GHz, which most boards need",
+    "STAT_NO_AP_FOUND_IN_RSSI_THRESHOLD": "the signal is too weak; bring them nearer",
+    "STAT_NO_AP_FOUND_IN_AUTHMODE_THRESHOLD": "it is less secure than this board takes; let it have WPA2",
+    "STAT_NO_AP_FOUND_W_COMPATIBLE_SECURITY": "it is secured in a way that this board does not know; let it have WPA2",
     "STAT_CONNECT_FAIL": "it refuses; the password may be wrong",
 }
 
@@ -72,7 +72,7 @@ def begin(port: "Network", board: "Any", settings: "dict[str, Any]") -> "Any":
 
 def _connect(port: "Network", nic: "Any", board: "Any", settings: "dict[str, Any]") -> None:
     now = port.ticks_ms()
-    if nic.status() == board.STAT_CONNECTING and hasattr(port, "tried"):
+    if nic.status() == getattr(board, "STAT_CONNECTING", 1) and hasattr(port, "tried"):
         if port.ticks_diff(now, port.tried) < _PATIENCE_MS:
             return  # ESP does it by itself
     try:
@@ -87,18 +87,20 @@ def wait_for(port: "Network", nic: "Any", board: "Any", settings: "dict[str, Any
     """Until `nic` is up. Raises OSError that tells the likely cause."""
     if "nic" in settings:
         what = "the cable"
-        cause = "no address: is it plugged in, and is there a DHCP server?"
+        cause = "no address; plug it in, or set WEBHAL_ADDRESS where there is no DHCP server"
+        causes = {}
     else:
         what = "WiFi " + settings.get("ssid", "")
-        cause = "no address: the password may be wrong, or there is no DHCP server"
+        cause = "no address; the password may be wrong, or set WEBHAL_ADDRESS where there is no DHCP server"
+        causes = _CAUSES
     start = since = port.ticks_ms()
     while not nic.isconnected():
         now = port.ticks_ms()
         status = nic.status()
         failure = ""
-        for name in _CAUSES:
-            if status == getattr(board, name, None):
-                failure = cause = _CAUSES[name]
+        for name in causes:
+            if hasattr(board, name) and status == getattr(board, name):
+                failure = cause = causes[name]
         if not failure:
             since = now
         late = port.ticks_diff(now, start) >= timeout_ms

@@ -1,5 +1,6 @@
 """Joining WiFi, being an access point, and Ethernet, on boards of three chips. Runs on MicroPython."""
 
+import builtins
 import sys
 
 import network as board
@@ -49,7 +50,7 @@ def test_what_joins_is_forgotten():
 def test_wrong_password():
     for chip in CHIPS:
         port = start(chip, ssid="home", password="secret 21")
-        assert failure(port) == "WiFi home: the password is wrong", chip
+        assert failure(port).startswith("WiFi home: the password is wrong; write"), chip
         assert port.ahead < 30_000 or chip == "esp8266"  # whose status shows it now and then
         assert port.status() != "up" and port.address() is None
 
@@ -64,6 +65,30 @@ def test_no_such_network():
     for chip in CHIPS:
         port = start(chip, ssid="hime", password="secret 12")
         assert failure(port).startswith("WiFi hime: no such network is in reach"), chip
+
+
+def test_every_cause_of_esp32_has_its_words():
+    start("esp32")
+    words = set()
+    for name in [name for name in board.__dict__ if name.startswith("STAT_NO_AP_FOUND")]:
+        port = start("esp32", **HOME)
+        board.WLAN(board.STA_IF).status = lambda name=name: getattr(board, name)
+        words.add(failure(port, 2_000))
+    assert len(words) == 4 and not [each for each in words if "no address" in each], words
+
+
+def test_a_driver_without_names_for_what_it_says():
+    """As that of the Nina module: its status is True or False."""
+    for answer in (None, False):
+        port = start("esp32", **HOME)
+        for name in [name for name in board.__dict__ if name.startswith("STAT_")]:
+            delattr(board, name)
+        board.WLAN(board.STA_IF).status = lambda answer=answer: answer
+        board.air["home"]["dhcp"] = False
+        assert failure(port).startswith("WiFi home: no address"), answer
+        board.air["home"]["dhcp"] = True
+        port.up(30_000)
+        assert port.status() == "up"
 
 
 def test_no_address():
@@ -99,6 +124,18 @@ def test_a_network_that_comes_while_waiting():
         port = start(chip, **HOME)
         port.wait = until(port, 12_000, "home", board.air.pop("home"))
         port.up(30_000)
+        assert port.status() == "up", chip
+
+
+def test_a_network_that_is_slow_to_join():
+    for chip in CHIPS:
+        port = start(chip, **HOME)
+        board.ASSOCIATE_MS, usual = 8_000, board.ASSOCIATE_MS
+        port.wait = until(port, 20_000, "home", board.air.pop("home"))
+        try:
+            port.up(60_000)
+        finally:
+            board.ASSOCIATE_MS = usual
         assert port.status() == "up", chip
 
 
@@ -266,6 +303,36 @@ def test_unknown_setting():
         assert "sssid" in str(error)
     else:
         raise AssertionError("no TypeError")
+
+
+def printed(port, platform):
+    """What `up` prints on such a platform."""
+    import webhal_micropython.link as link
+
+    lines = []
+    original = builtins.print
+    builtins.print = lambda *values: lines.append(" ".join([str(value) for value in values]))
+    link.sys = Platform(platform)
+    try:
+        port.up(30_000)
+    finally:
+        builtins.print = original
+    return lines
+
+
+class Platform:
+    """The module `sys` of a board."""
+
+    def __init__(self, platform):
+        self.platform = platform
+
+
+def test_tells_where_the_board_is():
+    for chip, besides in (("esp8266", ""), ("esp32", ", and at lamp.local"), ("rp2", ", and at lamp.local")):
+        port = start(chip, hostname="lamp", **HOME)
+        assert printed(port, chip) == ["webhal: the board is at 192.168.4.17" + besides]
+        port = start(chip, ap_ssid="robot")
+        assert printed(port, chip)[0].startswith("webhal: the board is at 192.168.4.1")
 
 
 def test_name_in_mdns():

@@ -73,6 +73,7 @@ def lose_and_come_back(chip, away_ms):
     home = board.air.pop("home")
     while not told:  # nobody reads meanwhile, so that the clock goes on
         server.step(100)
+    assert not server.slots and not server.listener
     while client.open:
         client.read()
     assert told == ["down"], told

@@ -268,6 +268,7 @@ class _Esp8266(_Wlan):
 
 class _Esp32(_Wlan):
     handshake = False  # a wrong password shows as a time-out of the handshake, as many access points let it
+    reason = ""  # of the last disconnection: it shows until the chip has an address, through later attempts
 
     def answer_to_active(self):
         return self.is_active
@@ -285,6 +286,8 @@ class _Esp32(_Wlan):
     def disconnect(self):
         if not self.is_active:
             raise OSError("Wifi Not Started")
+        if self.wanted:
+            self.reason = "left"
         _Wlan.disconnect(self)
 
     def status(self):
@@ -292,12 +295,15 @@ class _Esp32(_Wlan):
             return None
         self._live()
         if self.outcome == "joined":
+            self.reason = ""
             return _status("GOT_IP")
-        if self.outcome == "absent":
+        if self.outcome in ("absent", "password", "beacon"):
+            self.reason = self.outcome
+        if self.reason == "absent":
             return _status("NO_AP_FOUND")
-        if self.outcome == "password" and not self.handshake:
+        if self.reason == "password" and not self.handshake:
             return _status("WRONG_PASSWORD")
-        if self.outcome == "left" or not self.wanted:
+        if self.reason == "left" or not self.wanted:
             return _status("IDLE")
         return _status("CONNECTING")
 
