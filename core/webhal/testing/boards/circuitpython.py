@@ -100,12 +100,14 @@ class CircuitPythonBoard(MicroPythonBoard):
 
     def _look(self) -> "list[tuple[str, int, int]]":
         found = []
-        for path in self.folder.rglob("*"):
-            try:
-                status = path.stat()
-            except OSError:  # gone meanwhile
-                continue
-            found.append((str(path), status.st_mtime_ns, status.st_size))
+        for folder, folders, files in os.walk(self.folder):  # rglob() raises when a folder goes meanwhile
+            for name in folders + files:
+                path = os.path.join(folder, name)
+                try:
+                    status = os.stat(path)
+                except OSError:  # gone meanwhile
+                    continue
+                found.append((path, status.st_mtime_ns, status.st_size))
         return sorted(found)
 
     def _reloads(self) -> bool:
