@@ -1,10 +1,11 @@
 """App: routes, and the way from a Request to what its handler returned.
 
-No bytes and no sockets here: what a client sends is judged in http.py, what it gets is made in
-response.py. What only some applications use is loaded when they use it: everything that can be registered
-beside GET and POST in registering.py; parameters in paths, mounted applications, HEAD, OPTIONS and 405 in
-routing.py; error handlers in errors.py.
+No bytes and no sockets here: what a client sends is judged in http.py, what it gets is made in response.py. What
+not every request needs is loaded when it is used: registering in routes.py and registering.py; parameters in
+paths, mounted applications, HEAD, OPTIONS and 405 in routing.py; error handlers in errors.py.
 """
+
+from webhal import forget, late
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,6 +14,11 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack  # of Python 3.11; known to type checkers
 
+    import webhal.errors
+    import webhal.events
+    import webhal.registering
+    import webhal.routes
+    import webhal.routing
     from webhal.http import Request
     from webhal.net import Limits, Network
     from webhal.response import Response
@@ -42,56 +48,23 @@ class App:
     def __init__(self) -> None:
         self.routes: "dict[str, Handler]" = {}  # by "GET /path"
 
-    def get(self, path: str, stream: bool = False) -> "Callable[[H], H]":
-        """Decorator: `route` for GET, and so for HEAD."""
-        return self.route(path, ("GET",), stream)
-
-    def post(self, path: str, stream: bool = False) -> "Callable[[H], H]":
-        """Decorator: `route` for POST."""
-        return self.route(path, ("POST",), stream)
-
-    def route(
-        self, path: str, methods: "tuple[str, ...] | list[str]" = ("GET",), stream: bool = False
-    ) -> "Callable[[H], H]":
-        """Decorator: the handler for `path`, which may have parameters: <name>, <int:name>, <path:name>.
-
-        stream: call the handler once the head is there; it reads the body with `await request.read(n)`.
-        Raises ValueError for a path or methods that cannot be matched.
-        """
-
-        if stream or methods not in (("GET",), ("POST",)) or "<" in path or path[:1] != "/":
-            from webhal.registering import route
-
-            return route(self, path, methods, stream)
-
-        def register(handler: "H") -> "H":
-            self.routes[methods[0] + " " + path] = handler
-            return handler
-
-        return register
-
-    if TYPE_CHECKING:  # registering.py has these; __getattr__ loads it
-
-        def put(self, path: str, stream: bool = False) -> Callable[[H], H]: ...
-
-        def patch(self, path: str, stream: bool = False) -> Callable[[H], H]: ...
-
-        def delete(self, path: str, stream: bool = False) -> Callable[[H], H]: ...
-
-        def mount(self, prefix: str, app: "App") -> None: ...
-
-        def before_request(self, hook: H) -> H: ...
-
-        def after_request(self, hook: H) -> H: ...
-
-        def error(self, cause: "int | type[Exception]") -> Callable[[H], H]: ...
-
-        def on(self, event: str) -> Callable[[H], H]: ...
-
-    def __getattr__(self, name: str) -> object:
-        from webhal.registering import bound
-
-        return bound(self, name)
+    __getattr__ = late
+    if TYPE_CHECKING:  # what `late` finds
+        get = webhal.routes.get
+        post = webhal.routes.post
+        route = webhal.routes.route
+        put = webhal.registering.put
+        patch = webhal.registering.patch
+        delete = webhal.registering.delete
+        mount = webhal.registering.mount
+        before_request = webhal.registering.before_request
+        after_request = webhal.registering.after_request
+        error = webhal.registering.error
+        on = webhal.registering.on
+        emit = webhal.events.emit
+        search = webhal.routing.search
+        streams = webhal.routing.streams
+        fail = webhal.errors.fail
 
     def run(
         self, port: int = 80, host: str = "", network: "Network | None" = None, **limits: "Unpack[Limits]"
@@ -103,10 +76,11 @@ class App:
         from webhal.run import connect
 
         network, place, limits, view = connect(network, port, host, limits)
-        connect = None  # type: ignore[assignment] # with which a board forgets all of run.py, for what comes now
-        from webhal.server import Server
-
-        server = Server(self, network, view, **limits)
+        connect = None  # type: ignore[assignment]
+        forget()  # all that was needed only to come here: its memory is worth more to those who are served
+        for part in ("http", "server"):  # each alone, for most is needed while one is loaded
+            module = __import__("webhal." + part, None, None, (part,))
+        server = module.Server(self, network, view, **limits)
         server.adopt(*place)
         server.run()
 
@@ -123,9 +97,7 @@ class App:
             if handler:
                 result = handler(request)
             else:
-                from webhal.routing import answer
-
-                result = answer(self, request, request.path)
+                result = self.search(request, request.path)
             if type(result) is str and not (self.after or self.mounts):
                 return result
             if hasattr(result, "send") or hasattr(result, "__anext__"):
@@ -136,17 +108,11 @@ class App:
         except Exception as error:
             return request.app.fail(request, error)
 
-    def finish(self, request: "Request", result: object) -> "Response":
+    def finish(self, request: "Request", answer: object) -> "Response":
         """The Response to send for what a handler returned."""
         from webhal.response import to_response
 
-        response = to_response(result)
+        response = to_response(answer)
         for hook in self.after:
             response = hook(request, response) or response
         return self.parent.finish(request, response) if self.parent else response
-
-    def fail(self, request: "Request", error: Exception) -> "Response":
-        """The Response to send for what a handler or the parser raised; raises MemoryError only."""
-        from webhal.errors import fail
-
-        return fail(self, request, error)

@@ -11,16 +11,14 @@ _CROWDED_MS = 20  # the longest wait while clients wait that cannot be accepted
 _STOP_MS = 10000  # what running requests get to finish when the server stops
 
 
-def step(server: "Server", timeout_ms: int) -> None:
+def step_beside(server: "Server", timeout_ms: int) -> None:
     """What Server.step promises."""
     again = server.again
     server.again = []
     if again:
         timeout_ms = 0
     elif server.running:
-        from webhal.stream import until_wake
-
-        timeout_ms = until_wake(server, timeout_ms)
+        timeout_ms = server.until_wake(timeout_ms)
     if server.full:
         timeout_ms = min(timeout_ms, _CROWDED_MS)
     if server.stopping:
@@ -38,13 +36,9 @@ def step(server: "Server", timeout_ms: int) -> None:
             if slot.socket:
                 go_on(server, slot)
         if server.running:
-            from webhal.stream import wake
-
-            wake(server)
+            server.wake()
         if server.full:
-            from webhal.crowd import accept
-
-            accept(server)
+            server.accept_crowd()
     except MemoryError:  # as in Server.poll
         pass
     except OSError:

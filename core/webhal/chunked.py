@@ -63,6 +63,11 @@ class Chunked:
         return bytes(data[start : end - 1])
 
 
+def begin_chunks(connection: Connection, limit: int) -> None:
+    """The body that follows is in chunks; its trailers have `limit` bytes at most."""
+    connection.chunks = Chunked(limit)
+
+
 def _size(line: bytes) -> int:
     """The chunk's size: hexadecimal digits, then nothing or extensions."""
     digits = line.split(b";")[0]

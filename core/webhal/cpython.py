@@ -5,15 +5,29 @@ Here is the one place where the core chooses by interpreter: the reading of head
 that are there at once, because a class with __getattr__ has slow attributes on CPython.
 """
 
-from webhal import fast_head, http
+import webhal
 
+
+def _keep(idle: bool = False) -> None:
+    """What webhal.forget is here."""
+
+
+webhal.forget = _keep
+
+from webhal import fast_head, http  # noqa: E402
+
+_Connection = http.Connection
 http.Connection = fast_head.Connection  # type: ignore[misc] # server.Slot is made of it
 
-from webhal import app, fast_server, forget, life, registering, request, run, server  # noqa: E402, F401
+from webhal import app, fast_server, request, server  # noqa: E402
 
-server.Server.serve_ready = fast_server.serve_ready  # type: ignore[assignment, method-assign]
-forget.enabled = False
-server.LATE = ()  # type: ignore[assignment]
+setattr(server.Server, "serve_ready", fast_server.serve_ready)  # noqa: B010 # mypy would have it never change
+
+_OWNERS: "dict[type, str]" = {
+    app.App: "routes registering events routing errors",
+    server.Server: "run life beside exchange closing crowd stream trouble failing date",
+    _Connection: "head reading chunked",
+}
 
 
 class _Late:
@@ -29,8 +43,11 @@ class _Late:
 
 for _name in request.ATTRIBUTES:
     setattr(http.Request, _name, _Late(_name))
-for _class, _module in ((app.App, registering), (server.Server, life)):
-    for _name in _module.METHODS:
-        setattr(_class, _name, getattr(_module, _name))
-    del _class.__getattr__
+for _class in _OWNERS:
+    for _home in webhal._LATE.split("|"):
+        _module, *_names = _home.split() or [""]
+        if _module in _OWNERS[_class].split():
+            for _name in _names:
+                setattr(_class, _name, webhal.load(_home, _name))
+    del _class.__getattr__  # type: ignore[attr-defined]
 del http.Request.__getattr__

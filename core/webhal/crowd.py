@@ -14,7 +14,7 @@ _NEVER_MS = 1 << 28
 _ACCEPTS = 8  # in one step
 
 
-def begin(server: "Server") -> None:
+def crowd(server: "Server") -> None:
     """Slots or sockets have run out: until nobody waits any more, accepting is tried in each step.
 
     Raises OSError when that is so already, for then a listener that is not watched is ready: it failed.
@@ -23,10 +23,10 @@ def begin(server: "Server") -> None:
         raise OSError("the listener failed")
     server.network.watch(server.listener, False, False)
     server.full = True
-    accept(server, True)
+    accept_crowd(server, True)
 
 
-def accept(server: "Server", first: bool = False) -> None:
+def accept_crowd(server: "Server", first: bool = False) -> None:
     """Accept who waits, in the place of whoever can be spared."""
     network = server.network
     full = len(server.slots) >= server.connections

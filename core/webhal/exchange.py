@@ -50,20 +50,14 @@ def read_body(server: "Server", slot: "Slot", request: Request) -> None:
                 request.body = bytearray(request.body)  # type: ignore[assignment] # until it is whole
             request.body.extend(piece)  # type: ignore[attr-defined]
     else:
-        from webhal.reading import begin
-
-        begin(request, slot)
+        slot.lend(request)
     request.body = bytes(request.body)
     server.dispatch(slot, request)
 
 
 def _streams(app: "App", request: Request) -> bool:
     """Whether the handler for a request reads its body itself."""
-    if not (app.streamed or app.mounts):
-        return False
-    from webhal.routing import streams
-
-    return streams(app, request)
+    return bool(app.streamed or app.mounts) and app.streams(request)
 
 
 def answer(server: "Server", slot: "Slot", request: Request, result: "Any") -> None:
@@ -72,7 +66,7 @@ def answer(server: "Server", slot: "Slot", request: Request, result: "Any") -> N
         slot.rest = None
         respond(server, slot, request, result if isinstance(result, Response) else Response(result))
     else:
-        _stream(server, slot, request, result, None)
+        server.stream(slot, request, result, None)
 
 
 def respond(server: "Server", slot: "Slot", request: Request, response: Response) -> None:
@@ -91,12 +85,10 @@ def respond(server: "Server", slot: "Slot", request: Request, response: Response
         response = Response("Internal Server Error\n", 500)
         head, body = serialise(response, request.method, fields)
     if head is None:
-        _stream(server, slot, request, body, response)
+        server.stream(slot, request, body, response)
         return
     if "response" in server.app.events:
-        from webhal.events import emit
-
-        emit(server.app, "response", request, response.status, len(body))
+        server.app.emit("response", request, response.status, len(body))
     if not body:
         server.send(slot, head)
     elif len(head) + len(body) <= len(server.view):
@@ -114,14 +106,6 @@ def connection_fields(server: "Server", slot: "Slot", request: Request) -> str:
     return server.fields if request.minor else server.fields + "Connection: keep-alive\r\n"
 
 
-def _stream(server: "Server", slot: "Slot", request: Request, source: "Any", response: "Response | None") -> None:
-    from webhal.stream import Stream
-
-    slot.rest = Stream(slot, request, source, response, server.now)
-    slot.phase = "handler"
-    server.again.append(slot)
-
-
 def sent(server: "Server", slot: "Slot", out: "bytes | bytearray | memoryview", count: int, rest: "Any") -> None:
     """The platform took `count` bytes of `out`: see to the others, and then to `rest`."""
     slot.rest = rest
@@ -135,7 +119,7 @@ def sent(server: "Server", slot: "Slot", out: "bytes | bytearray | memoryview", 
         _taken(server, slot)
 
 
-def ready(server: "Server", slot: "Slot") -> None:
+def proceed(server: "Server", slot: "Slot") -> None:
     """The socket of a connection that has something to go on with may be ready for it."""
     rest = slot.rest
     if slot.phase == "write":
@@ -177,9 +161,7 @@ def _taken(server: "Server", slot: "Slot") -> None:
         slot.phase = "handler"
         server.again.append(slot)
     elif slot.keep < 0:
-        from webhal.closing import linger
-
-        linger(server, slot)
+        server.linger(slot)
     elif not slot.keep:
         server.drop(slot)
     elif slot.start < len(slot.input):

@@ -40,11 +40,11 @@ class Connection(Portable):
         start = self.start
         match = _HEAD.match(data.decode("latin-1"), start)
         if match is None:
-            return head.next_request(self, limit)
+            return head.judge(self, limit)
         end = match.end()
         method, target, path, length, suspects = match.groups()
         if end - start > limit or (suspects and _TELLING.search(suspects)):
-            return head.next_request(self, limit)
+            return head.judge(self, limit)
         if start or end < len(data) or type(data) is not bytes:
             data = bytes(data[start:end])
         request = Request(method, target, path, data)

@@ -9,7 +9,7 @@ from webhal.exchange import answer, begin_body, sent
 from webhal.server import _TEXT, Server
 
 
-def serve_ready(server: Server, sockets: "list[Any]") -> bool:
+def serve_ready(server: Server, ready: "list[Any]") -> bool:
     """What Server.serve_ready promises."""
     slots = server.slots
     listener = server.listener
@@ -21,7 +21,7 @@ def serve_ready(server: Server, sockets: "list[Any]") -> bool:
     app = server.app
     handle = app.handle
     accept = False
-    for socket in sockets:
+    for socket in ready:
         slot = slots.get(socket)
         if slot is None:
             accept = accept or socket is listener

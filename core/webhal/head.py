@@ -11,20 +11,20 @@ Rules for whoever edits this file:
 * How the bytes were cut on their way changes nothing, not even which of two errors is answered.
 """
 
-from webhal.forget import forget
-from webhal.http import _DIGITS, _HOST, _TOKEN, CHUNKED, Connection, Request
+from webhal.http import _HOST, _TOKEN, Connection, Request
 from webhal.httperror import HTTPError
 
 TOKEN = _TOKEN.encode()
 HOST = _HOST.encode()
-DIGITS = _DIGITS.encode()
+DIGITS = b"0123456789"
+CHUNKED = -1  # Request.length where chunks tell the body's end
 # What no field value and no request line may contain; CR and LF are told apart by their count.
 CONTROLS = b"\0\1\2\3\4\5\6\7\b\x0b\x0c\x0e\x0f\x10\x11\x12\x13\x14\x15\x16\x17\x18\x19\x1a\x1b\x1c\x1d\x1e\x1f\x7f"
 _METHODS = b" GET HEAD POST PUT DELETE PATCH OPTIONS TRACE CONNECT "
 _LENGTH_DIGITS = 15  # in a Content-Length; more would be a petabyte
 
 
-def next_request(connection: Connection, limit: int) -> "Request | None":
+def judge(connection: Connection, limit: int) -> "Request | None":
     """What Connection.next_request promises."""
     data = connection.input
     start = connection.start
@@ -39,10 +39,7 @@ def next_request(connection: Connection, limit: int) -> "Request | None":
     connection.start = end
     connection.left = request.length
     if request.length < 0:
-        from webhal.chunked import Chunked
-
-        connection.chunks = Chunked(limit)
-        forget("head forget")  # a body follows, which may be long
+        connection.begin_chunks(limit)
     return request
 
 

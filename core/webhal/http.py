@@ -10,10 +10,13 @@ makes the same Request. CPython has another one, a compiled expression (fast_hea
 the place of this one).
 """
 
+from webhal import _LATE, late, load
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from webhal import chunked, head, reading
     from webhal.app import App
     from webhal.chunked import Chunked
     from webhal.reading import Read
@@ -23,8 +26,6 @@ if TYPE_CHECKING:
 _TOKEN = "etaoinsrhldcumfpgwybvkxjqzACHUEOTILSRDNXPMFGKBVWYQJZ-0123456789_!#$%&'*+.^`|~"
 # Of a Host in lower case: RFC 3986, 3.2.2, without the comma, and with what IPv6 and the port need.
 _HOST = "etaoinsrhldcumfpgwybvkxjqz.0123456789-:[]_%~!$&'()*+;="
-_DIGITS = "0123456789"
-CHUNKED = -1  # Request.length where the body's length is not known before its end
 
 
 class Request:
@@ -35,7 +36,7 @@ class Request:
     path     its path, percent-decoded once, for example "/led/5"
     minor    1 for HTTP/1.1, 0 for HTTP/1.0
     head     the request line and fields as received
-    length   bytes of body that follow: 0, a number, or CHUNKED
+    length   bytes of body that follow: 0, a number, or -1 where chunks tell its end
     keep     the client will use the connection for another request
     waits    the client waits for 100 Continue before it sends the body
     body     the body, as bytes
@@ -72,10 +73,7 @@ class Request:
             """Awaitable: the next 1 to `most` bytes of a streamed body, b"" at its end."""
 
     def __getattr__(self, name: str) -> object:
-        # Not `from webhal import request`, which MicroPython asks of webhal.__getattr__ alone.
-        from webhal.request import attribute
-
-        value = attribute(self, name)
+        value = load(_LATE, "attribute")(self, name)
         setattr(self, name, value)
         return value
 
@@ -89,7 +87,7 @@ class Connection:
 
     input: "bytes | bytearray" = b""  # received; consumed before `start`
     start = 0
-    left = 0  # bytes of the current body not yet read, or CHUNKED
+    left = 0  # bytes of the current body not yet read, or -1
     chunks: "Chunked | None" = None
 
     def receive(self, data: bytes) -> None:
@@ -119,18 +117,14 @@ class Connection:
                 self.start = end
                 self.left = request.length
                 return request
-        from webhal.head import next_request
+        return self.judge(limit)
 
-        return next_request(self, limit)
-
-    def read_body(self, most: int) -> "bytes | None":
-        """The next 1 to `most` bytes of the body; b"" at its end; None when more input is needed.
-
-        Raises HTTPError(400) for a malformed chunk, 431 for trailers that are too large.
-        """
-        from webhal.reading import read_body
-
-        return read_body(self, most)
+    __getattr__ = late
+    if TYPE_CHECKING:  # what `late` finds
+        judge = head.judge
+        read_body = reading.read_body
+        lend = reading.lend
+        begin_chunks = chunked.begin_chunks
 
 
 def _plain_head(data: bytes) -> "Request | None":
@@ -166,12 +160,12 @@ def _plain_head(data: bytes) -> "Request | None":
         value = text[colon + 1 : stop].strip(" \t").lower()
         if name == "host" and not host:
             host = value.split(":")
-            if value.strip(_HOST) or "[" in value or len(host) > 2 or host[1:] and host[1].strip(_DIGITS):
+            if value.strip(_HOST) or "[" in value or len(host) > 2 or host[1:] and host[1].strip("0123456789"):
                 return None
         elif name == "connection":
             if value != "keep-alive":
                 return None
-        elif name == "content-length" and value and not length and len(value) < 16 and not value.strip(_DIGITS):
+        elif name == "content-length" and value and not length and len(value) < 16 and not value.strip("0123456789"):
             length = value
         elif name in ("host", "content-length", "transfer-encoding", "expect"):
             return None

@@ -1,29 +1,11 @@
-"""A server's life around serving: stopping, a lost link; loaded when that happens. Starting is in run.py.
-
-The functions named in METHODS are methods of Server, which finds them here.
-"""
-
-from webhal.run import open  # noqa: F401
+"""A server's life around serving: stopping, a lost link; loaded when that happens. Starting is in run.py."""
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from webhal.server import Server
 
 _RETRY_MS = 1000  # first pause before a lost link is tried again; it doubles up to
 _RETRY_MOST_MS = 32000
-
-
-METHODS = ("open", "stop", "close", "unlisten")
-
-
-def bound(server: "Server", name: str) -> "Callable[..., None]":
-    """The method `name` of a server. Raises AttributeError."""
-    if name not in METHODS:
-        raise AttributeError("a server has no " + repr(name))
-    method = globals()[name]
-    return lambda *values, **options: method(server, *values, **options)
 
 
 def unlisten(server: "Server") -> None:
@@ -80,6 +62,4 @@ def relink(server: "Server") -> None:
 
 def _tell(server: "Server", status: str) -> None:
     if "link" in server.app.events:
-        from webhal.events import emit
-
-        emit(server.app, "link", status)
+        server.app.emit("link", status)

@@ -146,6 +146,9 @@ class Optional(Protocol):
     limits: Limits
     """What webhal serves within; without it, what suits an ESP8266."""
 
+    tight: bool
+    """That memory is short: what webhal loads late and then does not use for a second makes room again."""
+
     def unix_time(self) -> int | None:
         """Seconds since 1970-01-01 UTC, or None while the clock is not set."""
         raise NotImplementedError

@@ -8,7 +8,10 @@ if TYPE_CHECKING:
 
 
 def read_body(connection: "Connection", most: int) -> "bytes | None":
-    """What Connection.read_body promises."""
+    """The next 1 to `most` bytes of a body; b"" at its end; None when more input is needed.
+
+    Raises HTTPError(400) for a malformed chunk, 431 for trailers that are too large.
+    """
     if connection.left == 0:
         return b""
     if connection.chunks:
@@ -20,7 +23,7 @@ def read_body(connection: "Connection", most: int) -> "bytes | None":
     return bytes(piece) or None
 
 
-def begin(request: "Request", connection: "Connection") -> None:
+def lend(connection: "Connection", request: "Request") -> None:
     """Let the request's handler read the body from its connection."""
     request.connection = connection
     request.read = lambda most=512: Read(request, most)  # type: ignore[method-assign]

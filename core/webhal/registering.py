@@ -1,69 +1,33 @@
-"""What an application registers beside plain GET routes; loaded when it does.
+"""What an application registers beside GET and POST routes: other methods, applications, hooks, events.
 
-The functions named in METHODS are methods of App, which finds them here.
+The functions that webhal._LATE names are methods of App.
 """
 
-from webhal.app import App
+from webhal.routes import route
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
 
-    from webhal.app import H
-
-
-METHODS = ("put", "patch", "delete", "mount", "before_request", "after_request", "error", "on")
+    from webhal.app import App, H
 
 
-def bound(app: App, name: str) -> "Callable[..., Any]":
-    """The method `name` of an application. Raises AttributeError."""
-    if name not in METHODS:
-        raise AttributeError("an application has no " + repr(name))
-    method = globals()[name]
-    return lambda *values, **options: method(app, *values, **options)
-
-
-def route(app: App, path: str, methods: "tuple[str, ...] | list[str]", stream: bool) -> "Callable[[H], H]":
-    """What App.route promises."""
-    for method in methods:
-        if len(method) < 3 or method != method.upper():  # a str has methods of one character
-            raise ValueError("methods are a tuple such as ('GET', 'POST'), not " + repr(methods))
-    segments = None
-    if "<" in path or path[:1] != "/":
-        from webhal.routing import compile_path
-
-        segments = compile_path(path)
-
-    def register(handler: "H") -> "H":
-        for method in methods:
-            if segments:
-                app.patterns += ((method, segments, handler),)
-            else:
-                app.routes[method + " " + path] = handler
-        if stream:
-            app.streamed += (handler,)
-        return handler
-
-    return register
-
-
-def put(app: App, path: str, stream: bool = False) -> "Callable[[H], H]":
+def put(app: "App", path: str, stream: bool = False) -> "Callable[[H], H]":
     """Decorator: `route` for PUT."""
-    return app.route(path, ("PUT",), stream)
+    return route(app, path, ("PUT",), stream)
 
 
-def patch(app: App, path: str, stream: bool = False) -> "Callable[[H], H]":
+def patch(app: "App", path: str, stream: bool = False) -> "Callable[[H], H]":
     """Decorator: `route` for PATCH."""
-    return app.route(path, ("PATCH",), stream)
+    return route(app, path, ("PATCH",), stream)
 
 
-def delete(app: App, path: str, stream: bool = False) -> "Callable[[H], H]":
+def delete(app: "App", path: str, stream: bool = False) -> "Callable[[H], H]":
     """Decorator: `route` for DELETE."""
-    return app.route(path, ("DELETE",), stream)
+    return route(app, path, ("DELETE",), stream)
 
 
-def mount(app: App, prefix: str, mounted: App) -> None:
+def mount(app: "App", prefix: str, mounted: "App") -> None:
     """Let `mounted` answer what lies under `prefix`, with its own hooks inside those of this application.
 
     Its routes are relative to the prefix, `request.path` stays whole. Raises ValueError for a prefix that
@@ -77,19 +41,19 @@ def mount(app: App, prefix: str, mounted: App) -> None:
     app.mounts += ((prefix, mounted),)
 
 
-def before_request(app: App, hook: "H") -> "H":
+def before_request(app: "App", hook: "H") -> "H":
     """Decorator: call hook(request) before the handler; what it returns, if not None, is the answer."""
     app.before += (hook,)
     return hook
 
 
-def after_request(app: App, hook: "H") -> "H":
+def after_request(app: "App", hook: "H") -> "H":
     """Decorator: call hook(request, response) before the answer is sent; it may return another."""
     app.after += (hook,)
     return hook
 
 
-def error(app: App, cause: "int | type[Exception]") -> "Callable[[H], H]":
+def error(app: "App", cause: "int | type[Exception]") -> "Callable[[H], H]":
     """Decorator: handler(request, error) answers for a status, or for exceptions of a type.
 
     A refused request's error is an HTTPError; its status is the answer's, unless the handler gives one.
@@ -104,7 +68,7 @@ def error(app: App, cause: "int | type[Exception]") -> "Callable[[H], H]":
     return register
 
 
-def on(app: App, event: str) -> "Callable[[H], H]":
+def on(app: "App", event: str) -> "Callable[[H], H]":
     """Decorator: call the function when the server tells of `event`.
 
     "listen" (address, port)        "connect" (client)         "link" ("up" or "down")

@@ -61,7 +61,7 @@ class MultiDict:
         return self.pairs
 
 
-ATTRIBUTES = ("args", "cookies", "form", "headers", "json", "read", "text")
+ATTRIBUTES: "tuple[str, ...]" = ("args", "cookies", "form", "headers", "json", "read", "text")
 
 
 def attribute(request: Request, name: str) -> object:

@@ -56,7 +56,7 @@ def match(segments: "list[Any]", parts: "list[str]") -> "list[Any] | None":
     return values if len(parts) == len(segments) else None
 
 
-def answer(app: App, request: Request, path: str) -> "Any":
+def search(app: App, request: Request, path: str) -> "Any":
     """What the handler for `path` returns, or a hook before it. Raises HTTPError where there is none."""
     for hook in app.before:
         result = hook(request)
@@ -68,7 +68,7 @@ def answer(app: App, request: Request, path: str) -> "Any":
     inner, rest = within(app, path)
     if inner:
         request.app = inner
-        return answer(inner, request, rest)
+        return search(inner, request, rest)
     handler, values = find(app, request.method, path)
     if handler:
         return handler(request, *values)

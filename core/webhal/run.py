@@ -6,8 +6,6 @@ board forgets what was loaded for it.
 
 import sys
 
-from webhal.forget import forget
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -24,31 +22,20 @@ def connect(
     Raises OSError when the link cannot come up, or the port cannot be listened on.
     """
     if network is None:
-        port_of = "webhal_" + sys.implementation.name + ".network"
-        network = __import__(port_of, None, None, ("Network",)).Network()
+        port_of_webhal = "webhal_%s.network" % sys.implementation.name
+        network = __import__(port_of_webhal, None, None, ("Network",)).Network()
     limits, view = complete(network, limits)
     if network.status() != "up":
         network.up(timeout_ms)
     listener = network.listen(port, host, limits["connections"])
     port = port or network.local_port(listener)
-    forget("run registering forget")  # whose heap is worth more to those who are served
     return network, (listener, port, host), limits, view
 
 
 def complete(network: "Network", limits: "Limits") -> "tuple[Limits, memoryview]":
     """All limits of a server, and its receive buffer. Raises TypeError or ValueError for limits that are wrong."""
-    _judge(limits)
-    # What suits an ESP8266.
-    whole: "Any" = {"connections": 4, "head": 1024, "body": 2048, "deadlines": (5, 10, 2, 10), "buffer": 512}
-    whole.update(getattr(network, "limits", {}))
-    whole.update(limits)
-    return whole, memoryview(bytearray(whole["buffer"]))
-
-
-def _judge(limits: "Any") -> None:
-    """Raise TypeError for a limit that a server does not have, ValueError for one that cannot be."""
     for name in limits:
-        value = limits[name]
+        value: "Any" = limits[name]  # type: ignore[literal-required]
         if name == "deadlines":
             if len(value) != 4 or min(value) <= 0:
                 raise ValueError("deadlines are four positive numbers of seconds, not " + repr(value))
@@ -56,6 +43,11 @@ def _judge(limits: "Any") -> None:
             raise TypeError("limits are connections, head, body, deadlines and buffer, not " + repr(name))
         elif not isinstance(value, int) or value < (name != "body"):
             raise ValueError("%s is a positive int, not %r" % (name, value))
+    # What suits an ESP8266.
+    whole: "Any" = {"connections": 4, "head": 1024, "body": 2048, "deadlines": (5, 10, 2, 10), "buffer": 512}
+    whole.update(getattr(network, "limits", {}))
+    whole.update(limits)
+    return whole, memoryview(bytearray(whole["buffer"]))
 
 
 def open(server: "Server", port: int = 80, host: str = "", timeout_ms: int = 30000) -> None:

@@ -1,10 +1,10 @@
 """Server: serves an App over any Network, one bounded step at a time.
 
-Here live connection slots, deadlines and fairness, and the way of a plain request. What a plain request
-does not need is in modules that are loaded when it happens: bodies and responses of every other kind in
-exchange.py, what runs longer than a step in stream.py, refusals and failures in trouble.py, more clients
-than slots in crowd.py; starting in run.py, stopping and a lost link in life.py. HTTP itself is in http.py and
-response.py; a platform's sockets are behind net.Network.
+Here live connection slots, deadlines and fairness, and the way of a plain request. What a plain request does not
+need is in modules that are loaded when it happens (webhal.late): bodies and responses of every other kind in
+exchange.py, what runs longer than a step in stream.py, refusals and failures in trouble.py, lack of memory in
+failing.py, more clients than slots in crowd.py; starting in run.py, stopping and a lost link in life.py. HTTP
+itself is in http.py and response.py; a platform's sockets are behind net.Network.
 
 Rules for whoever edits these files:
 
@@ -15,8 +15,8 @@ Rules for whoever edits these files:
 * OSError from an operation on a socket ends that connection and nothing else.
 """
 
-import sys
-
+import webhal
+from webhal import late
 from webhal.http import Connection, Request
 
 TYPE_CHECKING = False
@@ -25,12 +25,13 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack  # of Python 3.11; known to type checkers
 
+    import webhal.crowd
+    import webhal.stream
+    from webhal import beside, closing, date, exchange, failing, life, run, trouble
     from webhal.app import App
     from webhal.net import Limits, Network
     from webhal.stream import Stream
 
-# Modules without state. Not response.py: an application may have its Response.
-LATE = ("head", "request", "chunked", "trouble", "errors", "exchange", "stream", "routing", "failing", "beside")
 _TEXT = b"%sContent-Type: text/html; charset=utf-8\r\nContent-Length: %d\r\n\r\n%s"
 
 
@@ -75,10 +76,12 @@ class Server:
     tick_ms = 500  # deadlines are checked so often, so a connection may outlive its own by so much
 
     listener: "Any" = None
+    place: "tuple[int, str]"  # the listener's port and host
     start = b"HTTP/1.1 200 OK\r\n"  # of every plain response, with
     fields = ""  # field lines of every response: Date, where the platform has a clock
     full = False  # clients wait that cannot be accepted
     stopping = False
+    tried = 0  # ms: when accepting while full, or the link, was last tried
     retry = 0  # ms between two tries of a lost link
 
     def __init__(
@@ -98,23 +101,31 @@ class Server:
         self.slots: "dict[Any, Slot]" = {}
         self.again: "list[Slot]" = []  # go on with these in the next step, without waiting
         self.running: "list[Stream]" = []  # whose handlers wait
-        # ms: of this step, of the last tick, and when accepting while full, or the link, was last tried
-        self.now = self.ticked = self.tried = network.ticks_ms()
+        # ms: of this step, of the last tick
+        self.now = self.ticked = network.ticks_ms()
 
-    if TYPE_CHECKING:  # life.py has these; __getattr__ loads it
-
-        def open(self, port: int = 80, host: str = "", timeout_ms: int = 30000) -> None: ...
-
-        def stop(self) -> None: ...
-
-        def close(self) -> None: ...
-
-        def unlisten(self) -> None: ...
-
-    def __getattr__(self, name: str) -> object:
-        from webhal.life import bound
-
-        return bound(self, name)
+    __getattr__ = late
+    if TYPE_CHECKING:  # what `late` finds
+        open = run.open
+        stop = life.stop
+        close = life.close
+        unlisten = life.unlisten
+        relink = life.relink
+        step_beside = beside.step_beside
+        begin_body = exchange.begin_body
+        answer = exchange.answer
+        sent = exchange.sent
+        proceed = exchange.proceed
+        linger = closing.linger
+        crowd = webhal.crowd.crowd
+        accept_crowd = webhal.crowd.accept_crowd
+        stream = webhal.stream.stream
+        until_wake = webhal.stream.until_wake
+        wake = webhal.stream.wake
+        refuse = trouble.refuse
+        overdue = trouble.overdue
+        refuse_busy = failing.refuse_busy
+        stamp = date.stamp
 
     def adopt(self, listener: "Any", port: int, host: str) -> None:
         """Serve those who connect to `listener`."""
@@ -123,9 +134,7 @@ class Server:
         self.network.watch(listener, True, False)
         self.tick()
         if "listen" in self.app.events:
-            from webhal.events import emit
-
-            emit(self.app, "listen", self.network.address(), port)
+            self.app.emit("listen", self.network.address(), port)
 
     def serve(self) -> None:
         """Step until `stop` was called and the requests that ran then are finished."""
@@ -148,9 +157,7 @@ class Server:
     def step(self, timeout_ms: int = 0) -> None:
         """Serve what is ready; wait at most `timeout_ms` for something to be."""
         if self.again or self.running or self.full or self.stopping:
-            from webhal.beside import step
-
-            step(self, timeout_ms)
+            self.step_beside(timeout_ms)
         else:
             self.poll(timeout_ms)
 
@@ -170,10 +177,10 @@ class Server:
         except OSError:  # of the listener; the next sweep makes another
             self.unlisten()
 
-    def serve_ready(self, sockets: "list[Any]") -> bool:
+    def serve_ready(self, ready: "list[Any]") -> bool:
         """Serve each connection among the sockets; return whether the listener is there too."""
         accept = False
-        for socket in sockets:
+        for socket in ready:
             slot = self.slots.get(socket)
             if slot:
                 try:
@@ -187,9 +194,7 @@ class Server:
     def ready(self, slot: Slot) -> None:
         """The socket may be readable, or writable if that is what the connection waits for."""
         if slot.rest or slot.phase == "write":
-            from webhal.exchange import ready
-
-            ready(self, slot)
+            self.proceed(slot)
         elif slot.phase != "handler":
             count = self.receive(slot.socket, self.view)
             if count:
@@ -207,9 +212,7 @@ class Server:
             if not request.length:
                 self.dispatch(slot, request)
                 return
-            from webhal.exchange import begin_body
-
-            begin_body(self, slot, request)
+            self.begin_body(slot, request)
         elif slot.phase != "rest" and slot.start < len(slot.input):
             slot.phase = "rest"
             slot.since = self.now
@@ -229,17 +232,13 @@ class Server:
                     start += b"Connection: close\r\n"
                 self.send(slot, _TEXT % (start, len(body), body))
                 return
-        from webhal.exchange import answer
-
-        answer(self, slot, request, result)
+        self.answer(slot, request, result)
 
     def send(self, slot: Slot, out: "bytes | bytearray | memoryview", rest: "Any" = None) -> None:
         """Send `out`, then go on with `rest`."""
         count = self.network.send(slot.socket, out, 0) if out else 0
         if count is None or count < len(out) or rest is not None or (slot.keep > 0 and slot.start < len(slot.input)):
-            from webhal.exchange import sent
-
-            sent(self, slot, out, count or 0, rest)
+            self.sent(slot, out, count or 0, rest)
             return
         slot.rest = None
         if slot.keep > 0:
@@ -248,9 +247,7 @@ class Server:
             slot.input = b""  # or an idle connection keeps the last head in memory
             slot.start = 0
         elif slot.keep:
-            from webhal.closing import linger
-
-            linger(self, slot)
+            self.linger(slot)
         else:
             self.drop(slot)
 
@@ -258,16 +255,15 @@ class Server:
         """A connection's work raised: whatever goes wrong costs that connection alone."""
         try:
             if not isinstance(error, OSError):
-                from webhal.failing import failed
-
-                failed(self, slot, error)
+                try:
+                    if not isinstance(error, MemoryError):
+                        self.refuse(slot, error)
+                        return
+                except MemoryError:
+                    pass
+                self.refuse_busy(slot)
                 return
-        except MemoryError:  # not even for saying so: what can be loaded again makes room for the next
-            package = sys.modules["webhal"]
-            for name in LATE:
-                if sys.modules.pop("webhal." + name, None) and hasattr(package, name):
-                    delattr(package, name)
-        except OSError:
+        except (MemoryError, OSError):
             pass
         self.drop(slot)
 
@@ -298,9 +294,7 @@ class Server:
                 pair = False
             if not pair:
                 if pair is False and not count:  # else whether more wait is not known yet
-                    from webhal.crowd import begin
-
-                    begin(self)
+                    self.crowd()
                 return
             self.admit(pair[0], pair[1])
 
@@ -314,9 +308,7 @@ class Server:
             self.network.close(socket)
             return
         if "connect" in self.app.events:
-            from webhal.events import emit
-
-            emit(self.app, "connect", peer)
+            self.app.emit("connect", peer)
         try:
             self.ready(slot)  # before it can be taken for idle
         except Exception as error:
@@ -331,16 +323,12 @@ class Server:
             phase = slot.phase
             if phase != "handler" and network.ticks_diff(self.now, slot.since) > 1000 * limits["sriwl".find(phase[0])]:
                 if phase == "rest":
-                    from webhal.trouble import overdue
-
-                    overdue(self, slot)
+                    self.overdue(slot)
                 else:
                     self.drop(slot)
         if not self.listener or network.status() != "up":
-            from webhal.life import relink
-
-            relink(self)
+            self.relink()
         if hasattr(network, "unix_time"):
-            from webhal.date import stamp
-
-            stamp(self)
+            self.stamp()
+        if webhal.loaded and hasattr(network, "tight"):
+            webhal.forget(True)

@@ -104,9 +104,7 @@ class Stream:
         if not self.started:
             self.started = True
             if "response" in server.app.events:
-                from webhal.events import emit
-
-                emit(server.app, "response", self.request, self.response.status, -1)  # type: ignore[union-attr] # by _start
+                server.app.emit("response", self.request, self.response.status, -1)  # type: ignore[union-attr] # by _start
         if self.request.method == "HEAD":
             self.close()
             self._finish(server, slot, start)
@@ -217,6 +215,13 @@ class Stream:
         if slot.left:
             slot.keep = -1
         server.send(slot, out, None)
+
+
+def stream(server: "Server", slot: "Slot", request: Request, source: "Any", response: "Response | None") -> None:
+    """Let the next step begin to answer with what `source` yields."""
+    slot.rest = Stream(slot, request, source, response, server.now)
+    slot.phase = "handler"
+    server.again.append(slot)
 
 
 def _as_generator(source: "Any") -> "Generator[Any, None, Any]":

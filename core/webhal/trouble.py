@@ -10,14 +10,20 @@ if TYPE_CHECKING:
     from webhal.server import Server, Slot
 
 
-def answer(server: "Server", slot: "Slot", error: Exception) -> None:
-    """Refuse a request for an HTTPError; anything else is logged, and a 500. Raises OSError to close."""
+def refuse(server: "Server", slot: "Slot", error: Exception) -> None:
+    """Refuse a request for an HTTPError; anything else is logged, and a 500. Raises OSError to close, MemoryError."""
     if not isinstance(error, HTTPError):
         log(error)
         if slot.phase == "write" or slot.phase == "linger":
             raise OSError("too late to answer")
         error = HTTPError(500)
-    _refuse(server, slot, error)
+    try:
+        _refuse(server, slot, error)
+    except (OSError, MemoryError):
+        raise
+    except Exception as second:  # a bug
+        log(second)
+        raise OSError("no answer")
 
 
 def _refuse(server: "Server", slot: "Slot", error: HTTPError) -> None:

@@ -7,16 +7,11 @@
 At its end the server must be back where it began, without anything logged that the test has not taken.
 """
 
-import webhal.errors as errors
-import webhal.exchange
-import webhal.forget
+import sys
+
 import webhal.log
-import webhal.stream
-import webhal.trouble
 from webhal.server import Server
 from webhal.testing.fake import FakeNetwork
-
-webhal.forget.enabled = False  # or a board would forget that the log is a test's
 
 MOST_STEPS = 20_000  # a server that needs more is busy with nothing
 
@@ -35,7 +30,7 @@ class serve:
         self.logged = []
 
     def __enter__(self):
-        self.log = errors.log
+        self.log = webhal.log.log
         self._set_log(self.logged.append)
         self.server.open()
         return self
@@ -48,8 +43,10 @@ class serve:
             assert not self.net.sockets and not self.net.listeners and not self.server.slots
 
     def _set_log(self, log):
-        for module in (webhal.log, errors, webhal.exchange, webhal.stream, webhal.trouble):
-            module.log = log
+        webhal.log.log = log
+        for module in ("errors", "events", "exchange", "stream", "trouble"):
+            if hasattr(sys.modules.get("webhal." + module), "log"):  # a board may have forgotten it
+                sys.modules["webhal." + module].log = log
 
     def take_log(self):
         """The exceptions logged so far, by their types' names."""

@@ -1,6 +1,7 @@
 """Chunked bodies: what the vectors of chunked.jsonl cannot say. How pieces are cut, and where a reader stands."""
 
-from webhal.http import CHUNKED, Connection
+from webhal.head import CHUNKED
+from webhal.http import Connection
 from webhal.httperror import HTTPError
 
 HEAD = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"

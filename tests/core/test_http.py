@@ -20,7 +20,7 @@ class Judged(http.Connection):
     """Without any quick reading."""
 
     def next_request(self, limit):
-        return head.next_request(self, limit)
+        return head.judge(self, limit)
 
 
 CONNECTIONS = [http.Connection, Judged]
@@ -245,7 +245,7 @@ def test_body_is_read_in_pieces():
 
 def test_length_of_a_request():
     for connection in CONNECTIONS:
-        for field, length in ((b"X: y", 0), (b"Content-Length: 12", 12), (b"Transfer-Encoding: chunked", http.CHUNKED)):
+        for field, length in ((b"X: y", 0), (b"Content-Length: 12", 12), (b"Transfer-Encoding: chunked", head.CHUNKED)):
             one = connection()
             one.receive(b"POST / HTTP/1.1\r\nHost: a\r\n" + field + b"\r\n\r\n")
             request = one.next_request(LIMIT)
@@ -273,8 +273,8 @@ def test_what_most_clients_send_is_read_quickly():
         b"Accept: text/html,*/*;q=0.8\r\nAccept-Encoding: gzip, deflate\r\nCookie: a=b; c=d\r\n\r\n"
     )
     curl = b"GET / HTTP/1.1\r\nHost: a\r\nUser-Agent: curl/8.0\r\nAccept: */*\r\n\r\n"
-    judge = head.next_request
-    head.next_request = slow
+    judge = head.judge
+    head.judge = slow
     try:
         for connection in CONNECTIONS:
             if connection is not Judged:
@@ -285,7 +285,7 @@ def test_what_most_clients_send_is_read_quickly():
                     for _ in range(3):
                         assert one.next_request(LIMIT).head == sent
     finally:
-        head.next_request = judge
+        head.judge = judge
 
 
 def test_received_input_is_left_as_it_is():

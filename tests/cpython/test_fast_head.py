@@ -17,7 +17,7 @@ class Judged(http.Connection):
     """Without any quick reading."""
 
     def next_request(self, limit):
-        return head.next_request(self, limit)
+        return head.judge(self, limit)
 
 
 Board = CPython.__bases__[0]
@@ -282,7 +282,7 @@ def test_what_is_well_formed_is_read(method, path, query, others, option, minor,
     made = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
     said = {
         "minor": minor,
-        "length": http.CHUNKED if chunked else len(body),
+        "length": head.CHUNKED if chunked else len(body),
         "keep": option == "keep-alive" or (minor == 1 and option != "close"),
         "waits": False,
         "body": b"",

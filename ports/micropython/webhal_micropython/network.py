@@ -15,8 +15,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-_PIECE = 1460  # bytes given to lwIP at once, one segment: where memory for more is short, it blocks for seconds
-
 
 class Network:
     """Sockets and listeners are non-blocking socket objects.
@@ -32,6 +30,7 @@ class Network:
     ticks_diff = time.ticks_diff  # type: ignore[attr-defined]
     recv_into = staticmethod(bsd.socket.readinto)  # type: ignore[attr-defined] # None where nothing is there
     nic: "Any" = None
+    tight: bool  # net.Optional
     tried: int  # ticks_ms when joining was begun last
     # once.py has these; __getattr__ loads it.
     up: "Any"
@@ -77,7 +76,8 @@ class Network:
         return socket, peer
 
     def send(self, socket: "Any", data: "bytes | bytearray | memoryview", start: int) -> "int | None":
-        count: "int | None" = socket.write(data, start, _PIECE)
+        # At most 1460 bytes, one segment, at once: where memory for more is short, lwIP blocks for seconds.
+        count: "int | None" = socket.write(data, start, 1460)
         return count
 
     def close(self, socket: "Any") -> None:

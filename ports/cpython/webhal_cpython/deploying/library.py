@@ -66,7 +66,14 @@ def _closure(roots: set[str], everything: dict[str, Path], without: set[str]) ->
         if module in everything and module not in found and module not in without:
             found.add(module)
             waiting += imports(ast.parse(everything[module].read_text(encoding="utf-8")))
+            if module == "webhal":
+                waiting += [home for home, names in _table(webhal._LATE) if names]
     return found
+
+
+def _table(homes: str) -> list[tuple[str, list[str]]]:
+    """The modules that webhal itself tells names of, and those names."""
+    return [(f"webhal.{home}", names) for home, *names in map(str.split, homes.strip("|").split("|"))]
 
 
 def imports(tree: ast.AST) -> set[str]:
@@ -89,10 +96,7 @@ def imports(tree: ast.AST) -> set[str]:
 
 def _asked_for(tree: ast.Module) -> set[str]:
     """The modules of webhal that an application names, itself or through the names of the package."""
-    homes = {}
-    for pair in webhal._HOMES.split():
-        name, home = pair.split(":")
-        homes[f"webhal.{name}"] = f"webhal.{home}"
+    homes = {f"webhal.{name}": home for home, names in _table(webhal._HOMES) for name in names}
     named = {homes.get(name, name) for name in imports(tree)}
     named |= {homes[f"webhal.{name}"] for name in _identifiers(tree) if f"webhal.{name}" in homes}
     return named
