@@ -40,8 +40,10 @@ _KINDS_BY_CALL = {
     "range": "range",
     "re.match": "match",
     "re.search": "match",
+    "socket.socket": "socket",
     "sorted": "list",
 }
+_LAST_COMMON_ERROR = 34  # ERANGE; up to it, errors have the numbers of the first Unix
 _LIST_METHODS = ("split", "rsplit", "splitlines")
 
 
@@ -172,7 +174,8 @@ class _Names(ast.NodeVisitor):
         self.origins: dict[str, list[str]] = {}  # by name: the dotted name that is imported, "def", or "" for others
         self.kinds: dict[str, set[str]] = {}  # by dotted text: of what is assigned to it, "" for what is not known
         self.values: dict[str, list[ast.expr]] = {}  # by name: what the module assigns to it
-        self.own: set[str] = set()  # what the file itself defines as an attribute, or asks for by hasattr()
+        self.asked: set[str] = set()  # what the file asks for by hasattr()
+        self.own: set[str] = set()  # that, and what the file itself defines as an attribute
         self.properties: set[str] = set()
         self.async_generators: set[str] = set()
         self.assigned: set[ast.expr] = set()
@@ -272,7 +275,8 @@ class _Names(ast.NodeVisitor):
 
     def visit_Call(self, node: ast.Call) -> None:
         if _dotted(node.func) == "hasattr" and len(node.args) == 2:
-            self.own.add(_constant(node.args[1]))
+            self.asked.add(_constant(node.args[1]))
+            self.own |= self.asked
         self.generic_visit(node)
 
 
@@ -586,7 +590,8 @@ class _Checker(ast.NodeVisitor):
             if name in self.names.properties and node not in self.called:
                 self.syntax(node, "super property", "AttributeError")
         elif (rule := rules.OF_CLASS.get(f"{self.kind(node.value)}.{name}")) is not None:
-            self.report(node, rule, "AttributeError")
+            if name not in self.names.asked:
+                self.report(node, rule, "AttributeError")
         elif name not in self.names.own and {"", "def"}.issuperset(self.names.origins.get(root, ())):
             table = rules.METHODS if node in self.called or self._is_type(node.value) else rules.ATTRIBUTES
             if name in table and root not in ("self", "cls"):
@@ -617,6 +622,15 @@ class _Checker(ast.NodeVisitor):
     def visit_Constant(self, node: ast.Constant) -> None:
         if isinstance(node.value, complex):
             self.syntax(node, "complex")
+
+    def visit_Compare(self, node: ast.Compare) -> None:
+        sides = [node.left, *node.comparators]
+        if any(isinstance(side, ast.Attribute) and side.attr == "errno" for side in sides):
+            for part in [part for side in sides for part in getattr(side, "elts", [side])]:
+                value = part.value if isinstance(part, ast.Constant) else 0
+                if isinstance(value, int) and value > _LAST_COMMON_ERROR:
+                    self.syntax(part, "error number")
+        self.generic_visit(node)
 
     def visit_BinOp(self, node: ast.BinOp) -> None:
         if isinstance(node.op, ast.BitOr) and (self._is_type(node.left) or self._is_type(node.right)):
@@ -685,6 +699,8 @@ class _Checker(ast.NodeVisitor):
             wrong = name
         elif name == "slice":
             wrong = "slice"
+        elif method == ".listen" and isinstance(node.func, ast.Attribute):
+            wrong = "listen" if count == 0 and self.kind(node.func.value) == "pool socket" else ""
         elif name == "os.mkdir":
             wrong = "mkdir" if count == 2 else ""
         elif method == ".rsplit":
@@ -731,6 +747,9 @@ class _Checker(ast.NodeVisitor):
             self.syntax(node, "re flags")
         for key in _pattern_faults(_constant(value)):
             self.syntax(first, key)
+        for text in node.args[1:]:
+            if self.kind(text) in ("bytearray", "memoryview"):
+                self.syntax(text, "re buffer")
 
     def _format(self, node: ast.Call, template: str) -> None:
         try:
@@ -770,9 +789,11 @@ def _kind(node: ast.expr) -> str:
     if isinstance(node, (ast.List, ast.ListComp)):
         return "list"
     if isinstance(node, ast.Call):
-        if isinstance(node.func, ast.Attribute) and node.func.attr in _LIST_METHODS:
+        name = _dotted(node.func)
+        method = node.func.attr if isinstance(node.func, ast.Attribute) else ""
+        if method in _LIST_METHODS:
             return "list"
-        return _KINDS_BY_CALL.get(_dotted(node.func), "")
+        return _KINDS_BY_CALL.get(name, "pool socket" if method == "socket" else "")
     return ""
 
 

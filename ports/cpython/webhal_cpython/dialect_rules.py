@@ -15,6 +15,8 @@ _CIRCUITPYTHON = ("circuitpython",)
 
 _ESP8266_CONFIG = "MicroPython: ports/esp8266/mpconfigport.h, "
 _CIRCUITPYTHON_CONFIG = "CircuitPython: py/mpconfig.h, "
+_LWIP_SOCKETS = "MicroPython: extmod/modlwip.c"
+_POOL_SOCKETS = "CircuitPython: shared-bindings/socketpool/Socket.c"
 
 
 class Rule(NamedTuple):
@@ -80,6 +82,13 @@ SYNTAX = {
     ),
     "re bracket": Rule("[]…] in a pattern", r"write [\]…]"),
     "re flags": Rule("flags of a pattern, which are ignored", "write what they mean: [aA]"),
+    "re buffer": Rule("pattern on a bytearray or memoryview", "use bytes()"),
+    "error number": Rule(
+        "errno compared with a number above 34, which each system has another meaning for",
+        "use the name: errno.EADDRINUSE",
+        ("esp32", "circuitpython"),
+        "newlib: sys/errno.h",
+    ),
 }
 
 # Methods, seen by their names on anything.
@@ -173,6 +182,30 @@ OF_CLASS = {
     "match.start": Rule("start() of a match", "use find()", _MICROPYTHON),
     "match.end": Rule("end() of a match", "use find() and len()", _MICROPYTHON),
     "match.expand": Rule("expand() of a match", "use group(number)"),
+    "socket.fileno": Rule("fileno() of a socket", "poll the socket itself", _ESP8266, _LWIP_SOCKETS),
+    "pool socket.fileno": Rule("fileno() of a pool's socket", "poll the socket itself", _CIRCUITPYTHON, _POOL_SOCKETS),
+    "pool socket.recv": Rule("recv() of a pool's socket", "use recv_into()", _CIRCUITPYTHON, _POOL_SOCKETS),
+    "pool socket.makefile": Rule("makefile() of a pool's socket", "use recv_into()", _CIRCUITPYTHON, _POOL_SOCKETS),
+    "pool socket.shutdown": Rule("shutdown() of a pool's socket", "use close()", _CIRCUITPYTHON, _POOL_SOCKETS),
+    "pool socket.getpeername": Rule(
+        "getpeername() of a pool's socket", "keep what accept() returned", _CIRCUITPYTHON, _POOL_SOCKETS
+    ),
+}
+_NO_SOCKET = {
+    "connect_ex": "use connect(), and catch OSError",
+    "detach": "use close()",
+    "getblocking": "keep what you set",
+    "getpeername": "keep what accept() returned",
+    "getsockname": "keep what you bound it to",
+    "getsockopt": "keep what you set",
+    "gettimeout": "keep what you set",
+    "recv_into": "use recv(), or MicroPython's readinto()",
+    "recvfrom_into": "use recvfrom()",
+    "sendfile": "read and send pieces",
+    "shutdown": "use close()",
+}
+OF_CLASS |= {
+    "socket." + name: Rule(name + "() of a socket", instead, _MICROPYTHON) for name, instead in _NO_SOCKET.items()
 }
 
 # Attributes that are not called, on anything.
@@ -298,6 +331,7 @@ CALLS = {
     ),
     "pow": Rule("pow() with three arguments", "use a loop", _ESP8266, _ESP8266_CONFIG + "MICROPY_PY_BUILTINS_POW3"),
     "slice": Rule("slice()", "write x[a:b], or keep a and b", _MICROPYTHON),
+    "listen": Rule("listen() without a backlog", "use listen(4)", _CIRCUITPYTHON, _POOL_SOCKETS),
     "mkdir": Rule("os.mkdir() with a mode", "leave the mode out"),
     "rsplit": Rule("rsplit(None, …)", "name the separator: rsplit(' ', 1)"),
 }
