@@ -25,12 +25,14 @@ def read_settings(path: str, given: "dict[str, Any]") -> "dict[str, Any]":
         with open(path) as file:
             for line in file:
                 equals = line.find("=")
-                name = line[:equals].strip()
+                name = line[:equals].strip("\ufeff \t")  # some editors begin a file with that sign
                 if name in SETTINGS:
                     try:
                         settings[SETTINGS[name]] = _value(line[equals + 1 :].strip())
                     except ValueError:
                         raise OSError("%s: %s is to be a number, or a text in quotes" % (path, name))
+    except UnicodeError:
+        raise OSError(path + " is to be saved as UTF-8")
     except OSError as error:
         if error.errno != errno.ENOENT:
             raise

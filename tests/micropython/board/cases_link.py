@@ -354,6 +354,14 @@ def test_ethernet():
     assert not board.WLAN(board.STA_IF).active() and port.status() == "down"
 
 
+def test_ethernet_with_an_address_of_its_own():
+    port = start(
+        "esp32", nic=board.LAN(), address="192.168.4.50, 255.255.255.0, 192.168.4.254, 1.1.1.1", hostname="lamp"
+    )
+    port.settings["nic"].plugged = True
+    assert printed(port, "esp32") == ["webhal: the board is at 192.168.4.50, and at lamp.local"]
+
+
 def test_no_memory_for_joining():
     port = start("esp32", **HOME)
 

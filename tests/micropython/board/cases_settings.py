@@ -9,8 +9,8 @@ from webhal_micropython.settings import read_settings
 
 
 def read(text, **given):
-    with open("settings.toml", "w") as file:
-        file.write(text)
+    with open("settings.toml", "wb") as file:
+        file.write(text if isinstance(text, bytes) else text.encode())
     try:
         return read_settings("settings.toml", given)
     finally:
@@ -73,6 +73,11 @@ def test_refused():
     for line in ("home", "", "home # no quotes", "1.5", '"home', '"home\\"', '"home\\n"', "'home", '"a" b'):
         words = refusal("CIRCUITPY_WIFI_SSID = " + line + "\n")
         assert words == "settings.toml: CIRCUITPY_WIFI_SSID is to be a number, or a text in quotes", (line, words)
+
+
+def test_what_editors_make_of_it():
+    assert read('\ufeffCIRCUITPY_WIFI_SSID = "a"\r\n  WEBHAL_COUNTRY\t=\t"DE"') == {"ssid": "a", "country": "DE"}
+    assert refusal(b'# \xfc\nCIRCUITPY_WIFI_SSID = "a"\n') == "settings.toml is to be saved as UTF-8"
 
 
 def test_arguments_win():

@@ -343,6 +343,7 @@ class LAN:
     def __init__(self):
         self.is_active = False
         self.plugged = False
+        self.address = "192.168.4.18"
 
     def active(self, value=None):
         if value is not None:
@@ -356,4 +357,7 @@ class LAN:
         return 5 if self.isconnected() else 1
 
     def ifconfig(self, config=None):
-        return ("192.168.4.18" if self.isconnected() else "0.0.0.0", "255.255.255.0", "192.168.4.254", "192.168.4.254")
+        if config is not None:
+            self.address = config[0]
+            return None
+        return (self.address if self.isconnected() else "0.0.0.0", "255.255.255.0", "192.168.4.254", "192.168.4.254")
