@@ -26,7 +26,6 @@ from webhal_cpython.deploying.library import select  # noqa: E402
 
 PACKAGES = ("webhal", "webhal_circuitpython")
 EXAMPLES = ("any_request", "api", "hello_world", "pin")
-RADIOS = "webhal_circuitpython/airlift.py"  # not in a minimal bundle
 COMPILE_TIMEOUT_S = 60
 
 
@@ -46,8 +45,6 @@ def library(minimal: bool) -> dict[str, str]:
     program: list[ast.Module] = []  # that shows to use nothing
     files = {}
     for name, path in select(program, "circuitpython", "minimal" if minimal else "full").items():
-        if minimal and name == RADIOS:
-            continue
         files[name] = without_type_checking(path.read_text(encoding="utf-8"))
         if name.endswith("__init__.py"):
             files[name] += f'\n__version__ = "{version()}"\n'  # circup reads it

@@ -66,6 +66,15 @@ def test_minimal_has_what_the_text_shows(line, module):
     assert module in names(HELLO + line, "minimal")
 
 
+@pytest.mark.parametrize("call", ["Network(radios_pool, radio)", "Network(pool=make(radio), radio=radio)"])
+def test_minimal_has_the_sockets_of_other_radios_for_a_network_that_the_application_makes(call):
+    def found(text):
+        return "webhal_circuitpython/airlift.py" in library.select([ast.parse(text)], "circuitpython", "minimal")
+
+    assert not found(HELLO)
+    assert found(HELLO.replace("app.run()", f"app.run(network={call})"))
+
+
 def test_nothing_for_pcs_is_sent():
     for runtime in ("micropython", "circuitpython"):
         found = library.select([], runtime, "full")

@@ -38,7 +38,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--wifi-password", metavar="PASSWORD", help="of that network; other users of this computer may see it here"
     )
     parser.add_argument(
-        "--password", metavar="PASSWORD", help="of the web workflow; by default CIRCUITPY_WEB_API_PASSWORD in settings.toml"
+        "--password", metavar="PASSWORD", help="of the web workflow; by default that in settings.toml beside FILE"
     )
     parser.add_argument(
         "--console", metavar="PORT", help="serial port of the board whose drive is the TARGET, if it is not found"

@@ -19,6 +19,7 @@ OPTIONAL = {
     "webhal.cookies": {"set_cookie"},
     "webhal.helpers": {"abort", "redirect", "sleep_ms"},
     "webhal.stream": {"async", "yield", "stream", "iter", "map", "filter", "zip"},
+    "webhal_circuitpython.airlift": {"Network", "pool"},  # one of the application's own may have another radio
 }
 
 _ENTRY = ("webhal", "webhal.app", "webhal.run")  # what every application loads
