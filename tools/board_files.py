@@ -29,7 +29,7 @@ from webhal_cpython.deploying.library import OPTIONAL as _OPTIONAL  # noqa: E402
 from webhal_cpython.deploying.library import PC_ONLY as _PC_ONLY  # noqa: E402
 
 PC_ONLY = {name.replace(".", "/") + ".py" for name in _PC_ONLY}
-OPTIONAL = {name.replace(".", "/") + ".py" for name in _OPTIONAL}
+OPTIONAL = {name.replace(".", "/") + ".py" for name in _OPTIONAL if name.split(".")[0] in FOLDERS}
 
 
 def board_files(minimal: bool = False) -> list[str]:
