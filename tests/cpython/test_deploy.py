@@ -324,6 +324,20 @@ def test_runtime_that_is_too_old(board, deploy, project):
     assert files(there) == set()
 
 
+def test_bytecode_of_another_version(board, deploy, project):
+    there = board()
+    there.unplug()
+    there._facts["mpy"] += 1
+    there.start()
+    code, output, errors = deploy(project / "app.py", "--to", there.target)
+    assert (code, errors) == (0, "")
+    said = "it loads no .mpy of version 6, so .py is sent"
+    assert output.index(said) < output.index("sent: ")
+    assert not [path for path in files(there) if path.endswith(".mpy")]
+    assert get(there) == "one one"
+    assert said not in deploy(project / "app.py", "--to", there.target, "--source")[1]
+
+
 def test_flash_that_is_too_small(board, deploy, project):
     there = board(flash=40_000)
     errors = one_line(deploy(project / "app.py", "--to", there.target))

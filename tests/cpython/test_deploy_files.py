@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from webhal_cpython import compiling
 from webhal_cpython.compiling import CompileError, compile_mpy, without_type_checking
 from webhal_cpython.deploying import DeployError, fileset, library, plan, settings, verify
 
@@ -96,6 +97,16 @@ def test_bytecode():
     assert compile_mpy("x = 1\n", "x.py")[:2] == b"M\x06"
     with pytest.raises(CompileError, match="does not compile x.py"):
         compile_mpy("def\n", "x.py")
+
+
+@pytest.mark.parametrize("start", [b"M\x07", b"C\x06"], ids=["newer", "CircuitPython's"])
+def test_bytecode_for_other_boards_is_not_sent(monkeypatch, tmp_path, start):
+    other = tmp_path / "mpy-cross"
+    other.write_text(f"#!{sys.executable}\nimport sys\nsys.stdout.buffer.write({start!r})\n")
+    other.chmod(0o755)
+    monkeypatch.setattr(compiling, "find_mpy_cross", lambda: str(other))
+    with pytest.raises(CompileError, match="is not of MicroPython 1.19"):
+        compile_mpy("x = 1\n", "x.py")
 
 
 # -- the application's files ---------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+MPY_VERSION = 6  # a board takes bytecode of any 6.x
 _TIMEOUT_S = 60  # compiling a file takes milliseconds
 
 
@@ -55,4 +56,6 @@ def compile_mpy(source: str, name: str, optimise: int = 0) -> bytes:
     if done.returncode or not done.stdout:
         words = done.stderr.decode(errors="replace").strip().splitlines()
         raise CompileError(f"mpy-cross does not compile {name}: {words[-1] if words else done.returncode}")
+    if done.stdout[:2] != bytes((ord("M"), MPY_VERSION)):
+        raise CompileError(f"{command[0]} is not of MicroPython 1.19 or newer with .mpy of version {MPY_VERSION}")
     return done.stdout

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from webhal_cpython.compiling import MPY_VERSION
 from webhal_cpython.deploying import DeployError
 
 if TYPE_CHECKING:
     from webhal_cpython.deploying.plan import Plan
 
 OLDEST = {"micropython": (1, 20), "circuitpython": (8, 0)}  # .mpy 6 with `1.20`; socketpool as the port knows it
-MPY_VERSION = 6  # of what mpy-cross makes; a board takes bytecode of any 6.x
 
 Advance = Callable[[int], None]  # called with the number of bytes that were sent
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from webhal_cpython.cli import complain
+from webhal_cpython.compiling import MPY_VERSION
 from webhal_cpython.deploying import DeployError, fileset, finding, plan, settings, verify
 from webhal_cpython.deploying.board import Board, judge
 from webhal_cpython.deploying.progress import Progress
@@ -177,6 +178,8 @@ def _deploy_to(board: Board, wish: _Wish, progress: Progress) -> None:
 
     say(f"{board.facts}" if progress.many else f"{board.target}: {board.facts}")
     judge(board.facts)
+    if board.facts.runtime == "micropython" and not (board.facts.takes_mpy or arguments.source):
+        say(f"it loads no .mpy of version {MPY_VERSION}, so .py is sent, which takes more of its memory")
     fileset.check(wish.application, board.facts)
     if board.own_port == wish.application.port:
         raise DeployError(
