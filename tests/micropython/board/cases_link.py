@@ -67,14 +67,16 @@ def test_no_such_network():
         assert failure(port).startswith("WiFi hime: no such network is in reach"), chip
 
 
-def test_every_cause_of_esp32_has_its_words():
-    start("esp32")
-    words = set()
-    for name in [name for name in board.__dict__ if name.startswith("STAT_NO_AP_FOUND")]:
-        port = start("esp32", **HOME)
-        board.WLAN(board.STA_IF).status = lambda name=name: getattr(board, name)
-        words.add(failure(port, 2_000))
-    assert len(words) == 4 and not [each for each in words if "no address" in each], words
+def test_every_failure_of_every_chip_has_its_words():
+    for chip, most in (("esp8266", 3), ("esp32", 6), ("rp2", 3)):
+        start(chip)
+        words = set()
+        for name in list(board.__dict__):
+            if name.startswith("STAT_NO_AP_FOUND") or name in ("STAT_WRONG_PASSWORD", "STAT_CONNECT_FAIL"):
+                port = start(chip, **HOME)
+                board.WLAN(board.STA_IF).status = lambda name=name: getattr(board, name)
+                words.add(failure(port, 2_000))
+        assert len(words) == most and not [each for each in words if "no address" in each], words
 
 
 def test_a_driver_without_names_for_what_it_says():
