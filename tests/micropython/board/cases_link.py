@@ -121,6 +121,20 @@ def test_a_network_that_comes_late():
         assert port.status() == "up", chip
 
 
+def test_tried_again_from_the_start():
+    """As an application does that calls run() until it does not raise."""
+    for chip in CHIPS:
+        port = start(chip, **HOME)
+        late = board.air.pop("home")
+        failure(port)
+        board.air["home"] = late
+        again = type(port)(**HOME)
+        again.ahead = port.ahead
+        board.clock = again.ticks_ms
+        again.up(30_000)
+        assert again.status() == "up", chip
+
+
 def test_a_network_that_comes_while_waiting():
     for chip in CHIPS:
         port = start(chip, **HOME)
