@@ -25,15 +25,15 @@ _HOMES = (
     "|helpers abort redirect sleep_ms |"
 )
 # Then what becomes a method when it is first called. These modules, and those without names here, have no state, and
-# no classes that must be the same ones for ever: they may be forgotten.
+# no classes that must be the same ones for ever: they may be forgotten. What runs through a request is last.
 _LATE = (
     "|routes get post route |registering put patch delete mount before_request after_request error on |run open "
-    "|life stop close unlisten relink |beside step_beside |exchange begin_body answer sent proceed "
-    "|closing linger |crowd crowd accept_crowd |trouble refuse overdue |failing refuse_busy |date stamp |events emit "
-    "|routing search streams |errors fail |head judge |reading read_body lend |request attribute "
-    "|stream stream until_wake wake |flatten |chunked begin_chunks |text |status |"
+    "|life stop close unlisten relink |crowd crowd accept_crowd |closing linger |trouble refuse overdue "
+    "|failing refuse_busy |date stamp |events emit |errors fail |routing search streams |head judge |request attribute "
+    "|text |status |reading read_body lend |chunked begin_chunks |exchange begin_body answer sent proceed "
+    "|beside step_beside |stream stream until_wake wake |flatten |"
 )
-loaded = 0  # 2: some of these were used since `forget` was last called, 1: since the call before
+loaded = 0  # 2: some of these were used since `tidy` was last called, 1: since the call before
 _methods: "list[tuple[type, str]]" = []
 
 
@@ -67,21 +67,36 @@ def load(homes: str, name: str) -> "Any":
     return getattr(module, name)
 
 
-def forget(idle: bool = False) -> None:
-    """Let go of the modules that were loaded late; if `idle`, only when none was used since it was asked last."""
-    global loaded
-    loaded -= 1
+def forget(whole: bool = False) -> None:
+    """Let go of what was loaded late, to make room; needs hardly any itself.
+
+    Not of what runs through a request, as long as one is under way, or it would be there twice: that, too, if `whole`.
+    """
+    _detach()
+    start = 0
+    end = len(_LATE) - 1 if whole else _LATE.find("|exchange")
+    while start < end:
+        name = _LATE[start + 1 : _LATE.find(" ", start)]
+        sys.modules.pop("webhal." + name, None)
+        globals().pop(name, None)
+        start = _LATE.find("|", start + 1)
+
+
+def _detach() -> None:
     while _methods:
         owner, name = _methods.pop()
         setattr(owner, name, None)  # MicroPython's delattr would keep the value
         delattr(owner, name)
-    if loaded < 1 or not idle:
-        loaded = 0
-        for home in list(sys.modules):
-            name = home[7:]
-            if home[:7] == "webhal." and "|%s " % name in _LATE:
-                sys.modules.pop(home)
-                globals().pop(name, None)
+
+
+def tidy() -> None:
+    """Twice a second where memory is short: forget what was loaded late, once none of it was used meanwhile."""
+    global loaded
+    loaded -= 1
+    if loaded:
+        _detach()  # or its use would not show
+    else:
+        forget(True)
 
 
 if sys.implementation.name == "cpython":

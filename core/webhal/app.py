@@ -78,9 +78,9 @@ class App:
         network, place, limits, view = connect(network, port, host, limits)
         connect = None  # type: ignore[assignment]
         forget()  # all that was needed only to come here: its memory is worth more to those who are served
-        for part in ("http", "server"):  # each alone, for most is needed while one is loaded
-            module = __import__("webhal." + part, None, None, (part,))
-        server = module.Server(self, network, view, **limits)
+        from webhal.server import Server
+
+        server = Server(self, network, view, **limits)
         server.adopt(*place)
         server.run()
 

@@ -13,9 +13,7 @@ _STOP_MS = 10000  # what running requests get to finish when the server stops
 
 def step_beside(server: "Server", timeout_ms: int) -> None:
     """What Server.step promises."""
-    again = server.again
-    server.again = []
-    if again:
+    if server.again:
         timeout_ms = 0
     elif server.running:
         timeout_ms = server.until_wake(timeout_ms)
@@ -26,6 +24,8 @@ def step_beside(server: "Server", timeout_ms: int) -> None:
         _wind_up(server)
         if last and not server.slots:
             timeout_ms = 0
+    again = server.again
+    server.again = []
     try:
         server.poll(timeout_ms)
     except KeyboardInterrupt:  # after which the server finishes what runs

@@ -8,7 +8,7 @@ that are there at once, because a class with __getattr__ has slow attributes on 
 import webhal
 
 
-def _keep(idle: bool = False) -> None:
+def _keep(whole: bool = False) -> None:
     """What webhal.forget is here."""
 
 

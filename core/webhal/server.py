@@ -156,10 +156,17 @@ class Server:
 
     def step(self, timeout_ms: int = 0) -> None:
         """Serve what is ready; wait at most `timeout_ms` for something to be."""
-        if self.again or self.running or self.full or self.stopping:
-            self.step_beside(timeout_ms)
-        else:
-            self.poll(timeout_ms)
+        try:
+            if self.again or self.running or self.full or self.stopping:
+                self.step_beside(timeout_ms)
+            else:
+                self.poll(timeout_ms)
+        except MemoryError:  # for loading it: make room, at the cost of one that waits for it
+            webhal.forget()
+            if self.again:
+                self.drop(self.again.pop())
+            elif self.running:
+                self.drop(self.running.pop().slot)
 
     def poll(self, timeout_ms: int) -> None:
         """Serve the sockets that are ready, and twice a second see to deadlines and the link."""
@@ -331,4 +338,4 @@ class Server:
         if hasattr(network, "unix_time"):
             self.stamp()
         if webhal.loaded and hasattr(network, "tight"):
-            webhal.forget(True)
+            webhal.tidy()

@@ -194,13 +194,25 @@ def test_large_file_and_upload(server, tmp_path):
     assert_as_before(server, used)
 
 
-def test_large_upload_in_chunks(server, tmp_path):
-    content = (tmp_path / "large.bin").read_bytes()
+CHUNKS_TAKE = 8 << 10  # bytes more than an ESP8266 has: what decodes them, beside what streams
+
+
+def test_large_upload_in_chunks(serve_code, compiled, tmp_path):
+    content = random.Random(1).randbytes(LARGE)
+    server = serve_code([compiled, SERVED], "import soak_app; soak_app.main(PORT, None)", CHUNKS_TAKE)
     for round in range(4):
         assert ask(server, "/upload", "POST", iter([content])) == tally(content)
         if round == 0:
             used = settle(server)
     assert_as_before(server, used)
+
+
+def test_upload_in_chunks_that_does_not_fit(server):
+    """Many in a row: each costs itself, no more."""
+    for _ in range(20):
+        with contextlib.suppress(OSError, http.client.HTTPException, AssertionError):
+            ask(server, "/upload", "POST", iter([bytes(LARGE)]))
+        assert ask(server) == b"Hello, world!"
 
 
 def tally(content):
