@@ -31,12 +31,12 @@ def impatient(serve_code, compiled):
 
 def ask(server, path="/", method="GET", body=None, connection=None):
     """The body of a 200 response."""
-    own = connection or http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
-    own.request(method, path, body)
-    response = own.getresponse()
-    text = response.read()
     if not connection:
-        own.close()
+        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)) as connection:
+            return ask(server, path, method, body, connection)
+    connection.request(method, path, body)
+    response = connection.getresponse()
+    text = response.read()
     assert response.status == 200, (response.status, text)
     return text
 
