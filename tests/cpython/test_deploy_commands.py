@@ -101,7 +101,8 @@ def test_commands_of_the_documentation(webhal, boards, tmp_path, monkeypatch, do
     assert "<h1>demo</h1>" in get(there)
 
 
-def test_simulated_board_of_the_documentation(start, micropython, webhal, tmp_path, monkeypatch):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_simulated_board_of_the_documentation(start, micropython, webhal, tmp_path, monkeypatch, number):
     process = start("-m", "webhal.testing.boards", "esp32", "--micropython", micropython)
     target = process.line("esp32 at (.*)")[1]
     url = process.line("is at (http://[^ ]*)")[1]
@@ -109,7 +110,7 @@ def test_simulated_board_of_the_documentation(start, micropython, webhal, tmp_pa
     webhal("new", "demo")
     assert webhal("deploy", "demo/app.py", "--with", "demo/static", *WIFI, "--to", target)[0] == 0
     assert b"<h1>demo</h1>" in urllib.request.urlopen(url, timeout=30).read()
-    assert process.stop(signal.SIGINT)[0] == 0
+    assert process.stop(number)[0] == 0
 
 
 # -- new -----------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """`python -m webhal.testing.boards [esp8266|esp32|rp2|circuitpython]`: a simulated board, until Ctrl-C."""
 
 import argparse
+import signal
 import sys
 import time
 
@@ -21,6 +22,7 @@ def main() -> int:
     except FileNotFoundError as error:
         print(error, file=sys.stderr)
         return 1
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # lest its folder stays
     with board:
         if isinstance(board, CircuitPythonBoard):
             print(f"drive {board.folder}, console {board.console}, web workflow {board.workflow} (password: password)")
