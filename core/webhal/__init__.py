@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from webhal.response import Response as Response
     from webhal.server import Server as Server
 
+
 # "|module name name ": in which module a name is. First what applications use.
 _HOMES = (
     "|app App |httperror HTTPError |http Request |response Response |server Server "
@@ -33,7 +34,7 @@ _LATE = (
     "|text |status |reading read_body lend |chunked begin_chunks |exchange begin_body answer sent proceed "
     "|beside step_beside |stream stream until_wake wake |flatten |"
 )
-loaded = 0  # 2: some of these were used since `tidy` was last called, 1: since the call before
+state = 0  # 2: some of these were used since `tidy` was last called, 1: since the call before
 _methods: "list[tuple[type, str]]" = []
 
 
@@ -50,20 +51,20 @@ def late(self: object, name: str) -> "Any":
     return getattr(self, name)
 
 
-def load(homes: str, name: str) -> "Any":
+def load(text: str, name: str) -> "Any":
     """What `name` is in its module; what else was loaded late makes room for that if it must."""
-    global loaded
-    start = homes.find(" %s " % name)
+    global state
+    start = text.find(" %s " % name)
     if start < 0:
         raise AttributeError(name)
-    start = homes.rfind("|", 0, start) + 1
-    home = "webhal." + homes[start : homes.find(" ", start)]
+    start = text.rfind("|", 0, start) + 1
+    home = "webhal." + text[start : text.find(" ", start)]
     try:
         module = __import__(home, None, None, (name,))
     except MemoryError:
         forget()
         module = __import__(home, None, None, (name,))
-    loaded = 2
+    state = 2
     return getattr(module, name)
 
 
@@ -91,9 +92,9 @@ def _detach() -> None:
 
 def tidy() -> None:
     """Twice a second where memory is short: forget what was loaded late, once none of it was used meanwhile."""
-    global loaded
-    loaded -= 1
-    if loaded:
+    global state
+    state -= 1
+    if state:
         _detach()  # or its use would not show
     else:
         forget(True)

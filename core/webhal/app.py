@@ -5,7 +5,7 @@ not every request needs is loaded when it is used: registering in routes.py and 
 paths, mounted applications, HEAD, OPTIONS and 405 in routing.py; error handlers in errors.py.
 """
 
-from webhal import forget, late
+from webhal import late
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -75,12 +75,11 @@ class App:
         """
         from webhal.run import connect
 
-        network, place, limits, view = connect(network, port, host, limits)
-        connect = None  # type: ignore[assignment]
-        forget()  # all that was needed only to come here: its memory is worth more to those who are served
+        network, place, limits = connect(network, port, host, limits)
+        connect = None  # type: ignore[assignment] # with which a board forgets run.py
         from webhal.server import Server
 
-        server = Server(self, network, view, **limits)
+        server = Server(self, network, True, **limits)
         server.adopt(*place)
         server.run()
 

@@ -1,7 +1,6 @@
 """Setting cookies (RFC 6265, 4.1), loaded when used. Reading them is in request.py."""
 
-from webhal.http import _TOKEN
-from webhal.response import Response
+from webhal.response import TOKEN, Response
 
 
 def set_cookie(
@@ -19,7 +18,7 @@ def set_cookie(
 
     Raises ValueError for what a cookie cannot carry, or browsers do not keep.
     """
-    if not name or name.strip(_TOKEN):
+    if not name or name.strip(TOKEN):
         raise ValueError("not a cookie's name: " + repr(name))
     for text in (value, path, domain):
         if text.strip() != text or any(character < " " or character in ';,"\\\x7f' for character in text):

@@ -10,7 +10,7 @@ makes the same Request. CPython has another one, a compiled expression (fast_hea
 the place of this one).
 """
 
-from webhal import _LATE, late, load
+from webhal import late
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,11 +21,6 @@ if TYPE_CHECKING:
     from webhal.chunked import Chunked
     from webhal.reading import Read
     from webhal.request import MultiDict
-
-# tchar of RFC 9110, 5.6.2, the frequent ones first: strip() searches it from the left.
-_TOKEN = "etaoinsrhldcumfpgwybvkxjqzACHUEOTILSRDNXPMFGKBVWYQJZ-0123456789_!#$%&'*+.^`|~"
-# Of a Host in lower case: RFC 3986, 3.2.2, without the comma, and with what IPv6 and the port need.
-_HOST = "etaoinsrhldcumfpgwybvkxjqz.0123456789-:[]_%~!$&'()*+;="
 
 
 class Request:
@@ -62,6 +57,9 @@ class Request:
         self.head = head
 
     if TYPE_CHECKING:  # request.py has these; __getattr__ loads it
+
+        def attribute(self, name: str) -> object: ...
+
         args: MultiDict
         cookies: dict[str, str]
         form: MultiDict
@@ -73,7 +71,9 @@ class Request:
             """Awaitable: the next 1 to `most` bytes of a streamed body, b"" at its end."""
 
     def __getattr__(self, name: str) -> object:
-        value = load(_LATE, "attribute")(self, name)
+        if name == "attribute":
+            return late(self, name)
+        value = self.attribute(name)
         setattr(self, name, value)
         return value
 
@@ -133,6 +133,8 @@ def _plain_head(data: bytes) -> "Request | None":
         text = str(data, "utf-8")  # a constant str takes a third of the heap of constant bytes
     except UnicodeError:
         return None
+    if len(text) < len(data):  # not ASCII
+        return None
     stop = text.find("\r\n")
     parts = text[:stop].split(" ")
     if len(parts) != 3 or parts[2] != "HTTP/1.1" or parts[0] not in ("GET", "POST", "PUT", "DELETE"):
@@ -144,6 +146,8 @@ def _plain_head(data: bytes) -> "Request | None":
     plain = data.replace(b"\r\n", b"")
     if min(plain) < 32 or b"\x7f" in plain:  # a control character, or CR or LF alone
         return None
+    # Of what most fields' names and most hosts are made, the frequent ones first: strip() searches it from the left.
+    common = "etaoinsrhldcumfpgwybvkxjqz-.0123456789"
     host = None
     length = ""
     while True:
@@ -152,15 +156,15 @@ def _plain_head(data: bytes) -> "Request | None":
         if stop == begin:
             break
         colon = text.find(":", begin, stop)
-        if colon <= begin or text[begin:colon].strip(_TOKEN):
+        name = text[begin:colon].lower()
+        if colon <= begin or name.strip(common):
             return None
         if colon - begin not in (4, 6, 10, 14, 17):  # no name below is so long
             continue
-        name = text[begin:colon].lower()
         value = text[colon + 1 : stop].strip(" \t").lower()
         if name == "host" and not host:
             host = value.split(":")
-            if value.strip(_HOST) or "[" in value or len(host) > 2 or host[1:] and host[1].strip("0123456789"):
+            if host[0].strip(common) or len(host) > 2 or host[1:] and host[1].strip("0123456789"):
                 return None
         elif name == "connection":
             if value != "keep-alive":

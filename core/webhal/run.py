@@ -6,6 +6,8 @@ board forgets what was loaded for it.
 
 import sys
 
+from webhal import forget
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -16,24 +18,33 @@ if TYPE_CHECKING:
 
 def connect(
     network: "Network | None", port: int, host: str, limits: "Limits", timeout_ms: int = 30000
-) -> "tuple[Network, tuple[Any, int, str], Limits, memoryview]":
-    """Bring the link up; return network, listener with port and host, all limits, and a buffer to receive into.
+) -> "tuple[Network, tuple[Any, int, str], Limits]":
+    """Bring the link up; return network, listener with port and host, and all limits.
 
-    Raises OSError when the link cannot come up, or the port cannot be listened on.
+    Raises OSError when the link cannot come up, or the port cannot be listened on, ValueError for no such port.
     """
     if network is None:
         port_of_webhal = "webhal_%s.network" % sys.implementation.name
         network = __import__(port_of_webhal, None, None, ("Network",)).Network()
-    limits, view = complete(network, limits)
+    limits = complete(network, limits)
+    place = _listen(network, port, host, limits["connections"], timeout_ms)
+    forget(True)  # all that was needed only to come here: its memory is worth more to those who are served
+    return network, place, limits
+
+
+def _listen(
+    network: "Network", port: int, host: str, backlog: int, timeout_ms: int
+) -> "tuple[Any, int, str]":
+    if not isinstance(port, int) or not 0 <= port <= 65535:
+        raise ValueError("a port is an int from 0 to 65535, not " + repr(port))
     if network.status() != "up":
         network.up(timeout_ms)
-    listener = network.listen(port, host, limits["connections"])
-    port = port or network.local_port(listener)
-    return network, (listener, port, host), limits, view
+    listener = network.listen(port, host, backlog)
+    return listener, port or network.local_port(listener), host
 
 
-def complete(network: "Network", limits: "Limits") -> "tuple[Limits, memoryview]":
-    """All limits of a server, and its receive buffer. Raises TypeError or ValueError for limits that are wrong."""
+def complete(network: "Network", limits: "Limits") -> "Limits":
+    """All limits of a server. Raises TypeError or ValueError for limits that are wrong."""
     for name in limits:
         value: "Any" = limits[name]  # type: ignore[literal-required]
         if name == "deadlines":
@@ -47,13 +58,9 @@ def complete(network: "Network", limits: "Limits") -> "tuple[Limits, memoryview]
     whole: "Any" = {"connections": 4, "head": 1024, "body": 2048, "deadlines": (5, 10, 2, 10), "buffer": 512}
     whole.update(getattr(network, "limits", {}))
     whole.update(limits)
-    return whole, memoryview(bytearray(whole["buffer"]))
+    return whole  # type: ignore[no-any-return]
 
 
 def open(server: "Server", port: int = 80, host: str = "", timeout_ms: int = 30000) -> None:
-    """Bring the link up and listen. Raises OSError when either cannot be done."""
-    network = server.network
-    if network.status() != "up":
-        network.up(timeout_ms)
-    listener = network.listen(port, host, server.connections)
-    server.adopt(listener, port or network.local_port(listener), host)
+    """Bring the link up and listen. Raises what `connect` does."""
+    server.adopt(*_listen(server.network, port, host, server.connections, timeout_ms))

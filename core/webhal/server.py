@@ -75,34 +75,33 @@ class Server:
     buffer: int
     tick_ms = 500  # deadlines are checked so often, so a connection may outlive its own by so much
 
-    listener: "Any" = None
     place: "tuple[int, str]"  # the listener's port and host
     start = b"HTTP/1.1 200 OK\r\n"  # of every plain response, with
     fields = ""  # field lines of every response: Date, where the platform has a clock
-    full = False  # clients wait that cannot be accepted
-    stopping = False
-    tried = 0  # ms: when accepting while full, or the link, was last tried
-    retry = 0  # ms between two tries of a lost link
 
     def __init__(
-        self, app: "App", network: "Network", view: "memoryview | None" = None, **limits: "Unpack[Limits]"
+        self, app: "App", network: "Network", whole: bool = False, **limits: "Unpack[Limits]"
     ) -> None:
-        """Raises TypeError or ValueError for wrong limits. With a `view`, run.connect has completed them."""
-        if view is None:
+        """Raises TypeError or ValueError for wrong limits, unless these are the `whole` of run.complete."""
+        if not whole:
             from webhal.run import complete
 
-            limits, view = complete(network, limits)
+            limits = complete(network, limits)
         for name in limits:
             setattr(self, name, limits[name])  # type: ignore[literal-required]
         self.app = app
         self.network = network
         self.receive = network.recv_into
-        self.view = view
+        self.view = memoryview(bytearray(self.buffer))
         self.slots: "dict[Any, Slot]" = {}
         self.again: "list[Slot]" = []  # go on with these in the next step, without waiting
         self.running: "list[Stream]" = []  # whose handlers wait
-        # ms: of this step, of the last tick
-        self.now = self.ticked = network.ticks_ms()
+        self.listener: "Any" = None
+        self.full = False  # clients wait that cannot be accepted
+        self.stopping = False
+        self.retry = 0  # ms between two tries of a lost link
+        # ms: of this step, of the last tick, and when accepting while full, or the link, was last tried
+        self.now = self.ticked = self.tried = network.ticks_ms()
 
     __getattr__ = late
     if TYPE_CHECKING:  # what `late` finds
@@ -337,5 +336,5 @@ class Server:
             self.relink()
         if hasattr(network, "unix_time"):
             self.stamp()
-        if webhal.loaded and hasattr(network, "tight"):
+        if webhal.state and hasattr(network, "tight"):
             webhal.tidy()

@@ -70,7 +70,7 @@ def assert_as_before(server, used):
             if after[-1] <= used + SLACK:
                 break
         assert after[-1] <= used + SLACK, f"{used} bytes before, {after} afterwards"
-        assert ask(server, "/room/4000", connection=connection) == b"4000"
+        assert ask(server, "/room/2000", connection=connection) == b"2000"
 
 
 def test_many_requests(server):

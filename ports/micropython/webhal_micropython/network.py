@@ -47,9 +47,9 @@ class Network:
 
     def __getattr__(self, name: str) -> "Any":
         if name in ("up", "down", "address", "listen", "local_port"):
-            from webhal_micropython.once import bound
+            from webhal_micropython.once import method
 
-            return bound(self, name)
+            return method(self, name)
         raise AttributeError(name)
 
     def status(self) -> str:

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from webhal_micropython.network import Network
 
 
-def bound(port: "Network", name: str) -> "Callable[..., Any]":
+def method(port: "Network", name: str) -> "Callable[..., Any]":
     """The method `name` of the network."""
-    method = globals()[name]
+    function = globals()[name]
 
     def bound(*arguments: "Any") -> "Any":
         try:
-            return method(port, *arguments)
+            return function(port, *arguments)
         except MemoryError:
             raise OSError(errno.ENOMEM)
         finally:
