@@ -29,7 +29,6 @@ EXCEPTIONS = (
     "core/webhal/cpython.py",
     "core/webhal/fast_head.py",
     "core/webhal/fast_server.py",
-    "core/webhal/fast_server.py",
     "core/webhal/net.py",
     "core/webhal/testing/boards/",
 )

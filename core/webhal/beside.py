@@ -64,5 +64,5 @@ def _wind_up(server: "Server") -> None:
         server.tried = server.now
     over = server.network.ticks_diff(server.now, server.tried) >= _STOP_MS
     for slot in list(server.slots.values()):
-        if over or slot.phase == "idle" or slot.phase == "start":
-            server.drop(slot)
+        if over or slot.phase == "idle" or slot.phase == "start" or (slot.phase == "rest" and not slot.rest):
+            server.drop(slot)  # no request runs there: the head of one that was begun may never be whole

@@ -5,6 +5,10 @@ Here is the one place where the core chooses by interpreter: the reading of head
 that are there at once, because a class with __getattr__ has slow attributes on CPython.
 """
 
+import signal
+import threading
+from typing import Any
+
 import webhal
 
 
@@ -22,6 +26,38 @@ http.Connection = fast_head.Connection  # type: ignore[misc] # server.Slot is ma
 from webhal import app, fast_server, request, server  # noqa: E402
 
 setattr(server.Server, "serve_ready", fast_server.serve_ready)  # noqa: B010 # mypy would have it never change
+
+_portable_run = server.Server.run
+# And what they do by default.
+_SIGNALS: "dict[signal.Signals, Any]" = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+
+
+def _run(self: server.Server) -> None:
+    """Server.run, which the first SIGINT or SIGTERM ends without interrupting a handler; the second does as it will.
+
+    Signals for which the application has plans of its own are left to it.
+    """
+    ours = []
+    if threading.current_thread() is threading.main_thread():
+        ours = [each for each in _SIGNALS if signal.getsignal(each) == _SIGNALS[each]]
+
+    def restore() -> None:
+        for each in ours:
+            signal.signal(each, _SIGNALS[each])
+
+    def stop(number: int, frame: object) -> None:
+        self.stop()
+        restore()
+
+    for each in ours:
+        signal.signal(each, stop)
+    try:
+        _portable_run(self)
+    finally:
+        restore()
+
+
+setattr(server.Server, "run", _run)  # noqa: B010
 
 _OWNERS: "dict[type, str]" = {
     app.App: "routes registering events routing errors",

@@ -35,8 +35,11 @@ def mount(app: "App", prefix: str, mounted: "App") -> None:
     """
     if prefix[:1] != "/" or prefix[-1:] == "/":
         raise ValueError("a prefix starts with / and does not end with it: " + repr(prefix))
-    if mounted.parent or mounted is app:
-        raise ValueError("this application is mounted already")
+    around: "App | None" = app
+    while around:
+        if mounted.parent or mounted is around:
+            raise ValueError("this application is mounted already, or around this one")
+        around = around.parent
     mounted.parent = app
     app.mounts += ((prefix, mounted),)
 
@@ -57,8 +60,10 @@ def error(app: "App", cause: "int | type[Exception]") -> "Callable[[H], H]":
     """Decorator: handler(request, error) answers for a status, or for exceptions of a type.
 
     A refused request's error is an HTTPError; its status is the answer's, unless the handler gives one.
-    A status wins over a type, a derived type over its base.
+    A status wins over a type, a derived type over its base. Raises ValueError for any other cause.
     """
+    if not isinstance(cause, type) and (not isinstance(cause, int) or not 400 <= cause <= 599):
+        raise ValueError("error takes a status from 400 to 599 or a type of exception, not " + repr(cause))
 
     def register(handler: "H") -> "H":
         app.errors = dict(app.errors)
@@ -73,7 +78,11 @@ def on(app: "App", event: str) -> "Callable[[H], H]":
 
     "listen" (address, port)        "connect" (client)         "link" ("up" or "down")
     "response" (request, status, bytes of body; -1 for a streamed one)
+
+    Raises ValueError for any other event.
     """
+    if event not in ("listen", "connect", "link", "response"):
+        raise ValueError("events are listen, connect, link and response, not " + repr(event))
 
     def register(handler: "H") -> "H":
         app.events = dict(app.events)

@@ -153,6 +153,16 @@ def test_stop_finishes_what_runs_and_closes_what_idles():
             assert bench.net.connect().state == "refused"
 
 
+def test_stop_does_not_wait_for_a_head_that_was_begun():
+    with serve(hello()) as bench:
+        client = bench.connect(b"GET / HT")
+        bench.run(100)
+        start = bench.net.now
+        bench.server.stop()
+        bench.server.serve()
+        assert bench.net.now - start < 1000 and client.state == "ended"
+
+
 def test_stop_does_not_wait_for_ever():
     with serve(hello(), deadlines=(1, 100, 1, 100)) as bench:
         endless = bench.connect(get("/pieces"))

@@ -84,7 +84,7 @@ def test_paths_that_cannot_match_are_refused_when_they_are_registered():
 
 
 def test_methods_that_cannot_match_are_refused():
-    for methods in ("GET", ("get",), ("GET", "Post"), [""]):
+    for methods in ("GET", ("get",), ("GET", "Post"), [""], ("GET POST",), ["BREW"]):
         error = raises(ValueError, lambda methods=methods: App().route("/", methods)(handler))
         assert "methods" in str(error) and repr(methods) in str(error)
 
@@ -173,6 +173,14 @@ def test_wrong_mounts_are_refused():
     outer.mount("/a", inner)
     raises(ValueError, lambda: outer.mount("/b", inner))
     raises(ValueError, lambda: App().mount("/b", inner))
+    raises(ValueError, lambda: inner.mount("/c", outer))
+
+
+def test_what_nothing_will_ever_call_is_refused():
+    for cause in (399, 600, "404", ValueError("x"), None):
+        assert repr(cause) in str(raises(ValueError, lambda cause=cause: App().error(cause)))
+    for event in ("lissten", "", "listen connect", 1):
+        assert repr(event) in str(raises(ValueError, lambda event=event: App().on(event)))
 
 
 def test_hooks_before_answer_in_order_outer_first():

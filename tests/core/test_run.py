@@ -89,6 +89,8 @@ def test_limits_are_those_of_a_server():
     net = FakeNetwork()
     raises(TypeError, lambda: App().run(8080, network=net, conections=4))
     raises(ValueError, lambda: App().run(8080, network=net, connections=0))
+    for port in ("80", -1, 65536, 80.0, None):
+        assert repr(port) in str(raises(ValueError, lambda port=port: App().run(port, network=net)))
     assert not net.listeners
 
 

@@ -265,6 +265,24 @@ def test_second_signal_ends_it_at_once(begun, number):
 
 
 @posix
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signal_ends_a_program_after_what_runs(start, write, tmp_path, number):
+    """The file run by itself, without `webhal run`."""
+    told = "app.on('listen')(lambda address, port: print('port', port, flush=True))\n"
+    process = start(write(ENDLESS + told + RUN), cwd=tmp_path)
+    port = int(process.line(r"port (\d+)")[1])
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        with client.makefile("rb") as received:
+            assert b"begun\r\n" in iter(received.readline, b"")
+            process.popen.send_signal(number)
+            wait_until_closed(port)
+            (tmp_path / "end").touch()
+            assert received.read() == b"5\r\nended\r\n0\r\n\r\n"
+    assert process.end() == (0, "")
+
+
+@posix
 def test_signal_ends_a_wait(start, write):
     patient = "class Patient(Network):\n    def wait(self, timeout_ms): return super().wait(timeout_ms and 1 << 28)\n"
     run = "app.run(port=0, network=Patient())"
@@ -340,7 +358,7 @@ def test_wrong_arguments(start, write, tmp_path, arguments, message):
         ("raise ValueError('one\\ntwo\\x1b[2J')", r"app.py:1: ValueError: one\ntwo\x1b[2J"),
         (APP + "\n@app.get('x')\ndef x(request): pass\n", "app.py:4: ValueError: a path starts with /"),
         (HELLO + "app.run(port=0, speed=3)", "app.py:5: TypeError: "),
-        (HELLO + "app.run(port=65536)", "app.py:5: OverflowError: "),
+        (HELLO + "app.run(port=65536)", "app.py:5: ValueError: a port is "),
     ],
 )
 def test_file_that_cannot_be_served(start, write, tmp_path, text, message):

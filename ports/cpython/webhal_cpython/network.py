@@ -56,7 +56,10 @@ class _Network:
     def listen(self, port: int, host: str, backlog: int) -> Socket:
         """`host` is an address or a name; "" is every address, IPv4 and IPv6 if the system has both."""
         if host:
-            found = bsd.getaddrinfo(host, port, type=bsd.SOCK_STREAM, flags=bsd.AI_PASSIVE)
+            try:
+                found = bsd.getaddrinfo(host, port, type=bsd.SOCK_STREAM, flags=bsd.AI_PASSIVE)
+            except ValueError as error:  # what cannot be a name
+                raise bsd.gaierror(bsd.EAI_NONAME, repr(host)) from error
             found.sort(key=lambda entry: entry[0] != bsd.AF_INET)  # "localhost" is 127.0.0.1 first
             family, address = found[0][0], found[0][4]
             return self._listen(family, address, backlog)

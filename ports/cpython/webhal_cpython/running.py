@@ -92,7 +92,7 @@ class _Run:
         with contextlib.closing(server), _ended_by_signals(server) as awake:
             try:
                 server.open(port, host)
-            except (OSError, ValueError) as error:  # ValueError: a host that cannot be a name
+            except OSError as error:
                 self.failure = _why_not(error, port, host)
                 raise
             print(f"Serving on {_url(server, host)} (Ctrl-C stops it)")
@@ -136,11 +136,11 @@ def _url(server: Server, host: str) -> str:
     return "http://%s:%d/" % ("[%s]" % host if ":" in host else host, server.network.local_port(server.listener))
 
 
-def _why_not(error: Exception, port: int, host: str) -> str:
+def _why_not(error: OSError, port: int, host: str) -> str:
     """Why it cannot listen, and what to do, in one line."""
-    if isinstance(error, (socket.gaierror, ValueError)):
+    if isinstance(error, socket.gaierror):
         return f"there is no host {host}"
-    number = error.errno if isinstance(error, OSError) else None
+    number = error.errno
     if number == errno.EADDRINUSE:
         return f"port {port} is in use; end the other program, or choose another with --port"
     if number in (errno.EACCES, errno.EPERM):
