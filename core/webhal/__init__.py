@@ -34,7 +34,7 @@ _LATE = (
     "|text |status |reading read_body lend |chunked begin_chunks |exchange begin_body answer sent proceed "
     "|beside step_beside |stream stream until_wake wake |flatten |"
 )
-state = 0  # 2: some of these were used since `tidy` was last called, 1: since the call before
+state = 0  # 2: some of these were used since `idle` was last called, 1: since the call before
 _methods: "list[tuple[type, str]]" = []
 
 
@@ -75,7 +75,7 @@ def forget(whole: bool = False) -> None:
     """
     _detach()
     start = 0
-    end = len(_LATE) - 1 if whole else _LATE.find("|exchange")
+    end = len(_LATE) - 1 if whole else _LATE.find("|exchange begin_body")
     while start < end:
         name = _LATE[start + 1 : _LATE.find(" ", start)]
         sys.modules.pop("webhal." + name, None)
@@ -90,7 +90,7 @@ def _detach() -> None:
         delattr(owner, name)
 
 
-def tidy() -> None:
+def idle() -> None:
     """Twice a second where memory is short: forget what was loaded late, once none of it was used meanwhile."""
     global state
     state -= 1

@@ -33,4 +33,4 @@ def stamp(server: "Server") -> None:
     """Give a server's responses their Date (RFC 9110, 6.6.1), where the clock is set."""
     seconds = server.network.unix_time()  # type: ignore[attr-defined] # of net.Optional, and it is there
     server.fields = "" if seconds is None else "Date: %s\r\n" % http_date(seconds)
-    server.start = b"HTTP/1.1 200 OK\r\n" + server.fields.encode()
+    server.start = type(server).start.replace(b"\r\n", b"\r\n" + server.fields.encode(), 1)

@@ -6,7 +6,7 @@ Not sent to boards. What is not plain goes on in server.py and exchange.py, from
 from typing import Any
 
 from webhal.exchange import answer, begin_body, sent
-from webhal.server import _TEXT, Server
+from webhal.server import Server
 
 
 def serve_ready(server: Server, ready: "list[Any]") -> bool:
@@ -62,7 +62,7 @@ def serve_ready(server: Server, ready: "list[Any]") -> bool:
                 continue
             slot.keep = 1
             body = result.encode()
-            out = _TEXT % (server.start, len(body), body)
+            out = b"%s%d\r\n\r\n%s" % (server.start, len(body), body)
             count = send(socket, out, 0)
             if count == len(out):
                 slot.phase = "idle"

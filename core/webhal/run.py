@@ -27,20 +27,14 @@ def connect(
         port_of_webhal = "webhal_%s.network" % sys.implementation.name
         network = __import__(port_of_webhal, None, None, ("Network",)).Network()
     limits = complete(network, limits)
-    place = _listen(network, port, host, limits["connections"], timeout_ms)
-    forget(True)  # all that was needed only to come here: its memory is worth more to those who are served
-    return network, place, limits
-
-
-def _listen(
-    network: "Network", port: int, host: str, backlog: int, timeout_ms: int
-) -> "tuple[Any, int, str]":
     if not isinstance(port, int) or not 0 <= port <= 65535:
         raise ValueError("a port is an int from 0 to 65535, not " + repr(port))
     if network.status() != "up":
         network.up(timeout_ms)
-    listener = network.listen(port, host, backlog)
-    return listener, port or network.local_port(listener), host
+    listener = network.listen(port, host, limits["connections"])
+    port = port or network.local_port(listener)
+    forget(True)  # all that was needed only to come here: its memory is worth more to those who are served
+    return network, (listener, port, host), limits
 
 
 def complete(network: "Network", limits: "Limits") -> "Limits":
@@ -63,4 +57,5 @@ def complete(network: "Network", limits: "Limits") -> "Limits":
 
 def open(server: "Server", port: int = 80, host: str = "", timeout_ms: int = 30000) -> None:
     """Bring the link up and listen. Raises what `connect` does."""
-    server.adopt(*_listen(server.network, port, host, server.connections, timeout_ms))
+    limits: "Any" = {"connections": server.connections}
+    server.adopt(*connect(server.network, port, host, limits, timeout_ms)[1])

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from webhal.net import Limits, Network
     from webhal.stream import Stream
 
-_TEXT = b"%sContent-Type: text/html; charset=utf-8\r\nContent-Length: %d\r\n\r\n%s"
 
 
 class Slot(Connection):
@@ -76,17 +75,18 @@ class Server:
     tick_ms = 500  # deadlines are checked so often, so a connection may outlive its own by so much
 
     place: "tuple[int, str]"  # the listener's port and host
-    start = b"HTTP/1.1 200 OK\r\n"  # of every plain response, with
-    fields = ""  # field lines of every response: Date, where the platform has a clock
+    # Of every plain response; and the field lines of every response: Date, where the platform has a clock.
+    start = b"HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: "
+    fields = ""
 
     def __init__(
-        self, app: "App", network: "Network", whole: bool = False, **limits: "Unpack[Limits]"
+        self, app: "App", network: "Network", complete: bool = False, **limits: "Unpack[Limits]"
     ) -> None:
-        """Raises TypeError or ValueError for wrong limits, unless these are the `whole` of run.complete."""
-        if not whole:
-            from webhal.run import complete
+        """Raises TypeError or ValueError for wrong limits, unless these are `complete`: what run.connect returned."""
+        if not complete:
+            from webhal.run import complete as completed
 
-            limits = complete(network, limits)
+            limits = completed(network, limits)
         for name in limits:
             setattr(self, name, limits[name])  # type: ignore[literal-required]
         self.app = app
@@ -231,12 +231,12 @@ class Server:
         if type(result) is str and request.minor and len(result) < self.buffer:
             if not (slot.left or request.method == "HEAD" or "response" in self.app.events):
                 body = result.encode()  # what most responses are, made in one go
-                start = self.start
+                close = b""
                 slot.keep = 1
                 if not request.keep or self.full or self.stopping:
                     slot.keep = -1 if request.keep else 0
-                    start += b"Connection: close\r\n"
-                self.send(slot, _TEXT % (start, len(body), body))
+                    close = b"Connection: close\r\n"
+                self.send(slot, b"%s%d\r\n%s\r\n%s" % (self.start, len(body), close, body))
                 return
         self.answer(slot, request, result)
 
@@ -337,4 +337,4 @@ class Server:
         if hasattr(network, "unix_time"):
             self.stamp()
         if webhal.state and hasattr(network, "tight"):
-            webhal.tidy()
+            webhal.idle()
