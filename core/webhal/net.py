@@ -147,7 +147,7 @@ class Optional(Protocol):
     """What webhal serves within; without it, what suits an ESP8266."""
 
     tight: bool
-    """Whatever its value: memory is short, so what webhal loads late and does not use for a second is forgotten again."""
+    """Whatever its value: memory is short, and what webhal loads late makes room a second after its last use."""
 
     def unix_time(self) -> int | None:
         """Seconds since 1970-01-01 UTC, or None while the clock is not set."""
