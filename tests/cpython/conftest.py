@@ -8,6 +8,7 @@ import os
 import queue
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -18,6 +19,9 @@ import pytest
 PATIENCE_S = 60  # for what takes a moment; the rest is for a machine under load
 
 WEBHAL = str(Path(sys.executable).with_name("webhal"))
+
+# A job in the background ignores it, and so would its children.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class Process:

@@ -271,10 +271,8 @@ def test_second_signal_ends_it_at_once(begun, number):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signal_ends_a_program_after_what_runs(start, write, tmp_path, number):
     """The file run by itself, without `webhal run`."""
-    # What a job in the background ignores.
-    default = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
     told = "app.on('listen')(lambda address, port: print('port', port, flush=True))\n"
-    process = start(write(default + ENDLESS + told + RUN), cwd=tmp_path)
+    process = start(write(ENDLESS + told + RUN), cwd=tmp_path)
     port = int(process.line(r"port (\d+)")[1])
     with socket.create_connection(("127.0.0.1", port), timeout=30) as client:
         client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
