@@ -110,19 +110,22 @@ def head(response: Response, kind: str, length: "int | None", extra: str) -> byt
         from webhal.status import phrase
 
         reason = phrase(status)
-    lines = ["HTTP/1.1 %d %s\r\n%s" % (status, reason, extra)]
+    lines = [""]
     for name in response.headers:
         lower = name.lower()
         if lower == "connection" or lower == "transfer-encoding":
             raise ValueError(name + " is written by webhal itself")
         if lower == "content-type":
             kind = ""
+        if lower == "date" and extra[:6] == "Date: ":  # the application knows better
+            extra = extra[extra.find("\r\n") + 2 :]
         if lower != "content-length" or (length is None and status != 204):
             values = response.headers[name]
             for value in values if isinstance(values, (list, tuple)) else (values,):
                 if not isinstance(value, (str, int, float)):
                     raise TypeError("a field's value is str, a number, or a list of them, not " + repr(value))
                 lines.append(_field(name, str(value)))
+    lines[0] = "HTTP/1.1 %d %s\r\n%s" % (status, reason, extra)
     if kind and length != 0 and status != 204 and status != 304:
         lines.append("Content-Type: %s\r\n" % kind)
     if length is not None:

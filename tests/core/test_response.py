@@ -201,6 +201,12 @@ def test_fields_of_the_server_come_first():
         assert made.split("\r\n")[1:3] == ["Date: today", "Connection: close"], made
 
 
+def test_a_date_of_the_application_s_is_the_only_one():
+    for extra in ("Date: today\r\nConnection: close\r\n", "Connection: close\r\n"):
+        made = serialise(Response("x", 200, {"date": "yesterday"}), "GET", extra)[0].decode().split("\r\n")
+        assert made[1:3] == ["Connection: close", "date: yesterday"], made
+
+
 def test_content_type_of_the_application_wins():
     for name in ("Content-Type", "content-type", "CONTENT-TYPE"):
         for body in ("x", b"x", {"a": 1}, ""):
