@@ -28,7 +28,7 @@ def serve_ready(server: Server, ready: "list[Any]") -> bool:
             continue
         try:
             phase = slot.phase
-            if slot.input or slot.rest is not None or not (phase == "idle" or phase == "start"):
+            if (phase != "idle" and phase != "start") or slot.input:  # which an empty line may have left there
                 server.ready(slot)
                 continue
             count = receive(socket, view)
@@ -60,7 +60,6 @@ def serve_ready(server: Server, ready: "list[Any]") -> bool:
             ):
                 answer(server, slot, request, result)
                 continue
-            slot.keep = 1
             body = result.encode()
             out = b"%s%d\r\n\r\n%s" % (server.start, len(body), body)
             count = send(socket, out, 0)
