@@ -46,8 +46,9 @@ def __getattr__(name: str) -> object:
 def late(self: object, name: str) -> "Any":
     """As __getattr__ of a class: a function of _LATE becomes a method of it. Raises AttributeError."""
     owner = type(self)
-    setattr(owner, name, load(_LATE, name))
+    value = load(_LATE, name)
     _methods.append((owner, name))
+    setattr(owner, name, value)
     return getattr(self, name)
 
 
@@ -90,14 +91,15 @@ def _detach() -> None:
         delattr(owner, name)
 
 
-def idle() -> None:
+def idle(whole: bool) -> None:
     """Twice a second where memory is short: forget what was loaded late, once none of it was used meanwhile."""
     global state
     state -= 1
     if state:
         _detach()  # or its use would not show
     else:
-        forget(True)
+        forget(whole)
+        state = int(not whole)  # the others once no request is under way
 
 
 if sys.implementation.name == "cpython":

@@ -28,7 +28,7 @@ def step_beside(server: "Server", timeout_ms: int) -> None:
     server.again = []
     try:
         server.poll(timeout_ms)
-    except KeyboardInterrupt:  # after which the server finishes what runs
+    except (KeyboardInterrupt, MemoryError):  # after which the server goes on with what runs
         server.again += again
         raise
     try:

@@ -43,7 +43,8 @@ def _run(self: server.Server) -> None:
 
     def restore() -> None:
         for each in ours:
-            signal.signal(each, _SIGNALS[each])
+            if signal.getsignal(each) is stop:  # not what the application planned meanwhile
+                signal.signal(each, _SIGNALS[each])
 
     def stop(number: int, frame: object) -> None:
         self.stop()

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from webhal.stream import Stream
 
 
-
 class Slot(Connection):
     """One connection: its input (http.Connection), its socket, and what is still to be sent.
 
@@ -141,11 +140,13 @@ class Server:
             self.step(self.tick_ms)
 
     def run(self) -> None:
-        """Serve until `stop` or Ctrl-C, then close."""
+        """Serve until `stop` or Ctrl-C, then close; Ctrl-C while the server stops ends it at once."""
         try:
             try:
                 self.serve()
             except KeyboardInterrupt:
+                if self.stopping:
+                    raise
                 self.stop()
                 self.serve()
         finally:
@@ -161,11 +162,16 @@ class Server:
             else:
                 self.poll(timeout_ms)
         except MemoryError:  # for loading it: make room, at the cost of one that waits for it
-            webhal.forget()
-            if self.again:
-                self.drop(self.again.pop())
-            elif self.running:
-                self.drop(self.running.pop().slot)
+            try:
+                if self.again:
+                    self.drop(self.again.pop())
+                elif self.running:
+                    self.drop(self.running.pop().slot)
+                else:
+                    self.poll(timeout_ms)  # or no deadline would ever end those who hold the memory
+                webhal.forget()
+            except MemoryError:
+                pass
 
     def poll(self, timeout_ms: int) -> None:
         """Serve the sockets that are ready, and twice a second see to deadlines and the link."""
@@ -174,10 +180,10 @@ class Server:
             ready = network.wait(min(timeout_ms, self.tick_ms))
             self.now = network.ticks_ms()
             accept = self.serve_ready(ready)
+            if network.ticks_diff(self.now, self.ticked) >= self.tick_ms:
+                self.tick()  # first, because accepting may lack the memory that deadlines free
             if accept and self.listener:
                 self.accept()
-            if network.ticks_diff(self.now, self.ticked) >= self.tick_ms:
-                self.tick()
         except MemoryError:  # between two connections' work; what was made for it is garbage now
             pass
         except OSError:  # of the listener; the next sweep makes another
@@ -244,6 +250,8 @@ class Server:
         """Send `out`, then go on with `rest`."""
         count = self.network.send(slot.socket, out, 0) if out else 0
         if count is None or count < len(out) or rest is not None or (slot.keep > 0 and slot.start < len(slot.input)):
+            if count:
+                slot.phase = "write"  # if memory runs out now, no 503 may follow
             self.sent(slot, out, count or 0, rest)
             return
         slot.rest = None
@@ -287,7 +295,10 @@ class Server:
         slot.rest = None
         slot.out = slot.input = b""
         if type(rest) is not Request and hasattr(rest, "step"):
-            rest.close()
+            try:
+                rest.close()
+            except MemoryError:  # for telling what it raised
+                pass
 
     # -- what runs beside ready sockets -------------------------------------------------------------------
 
@@ -325,16 +336,24 @@ class Server:
         self.ticked = self.now
         limits = tuple(self.deadlines) + (2,)  # a refused client may take so long to read its answer
         network = self.network
+        whole = True
         for slot in list(self.slots.values()):
             phase = slot.phase
-            if phase != "handler" and network.ticks_diff(self.now, slot.since) > 1000 * limits["sriwl".find(phase[0])]:
-                if phase == "rest":
-                    self.overdue(slot)
-                else:
+            # [:1], for MicroPython keeps what [0] gives, and its table of such names may need room to grow.
+            most = limits["sriwl".find(phase[:1])]
+            if phase != "handler" and network.ticks_diff(self.now, slot.since) > 1000 * most:
+                try:
+                    if phase == "rest":
+                        self.overdue(slot)
+                    else:
+                        self.drop(slot)
+                except MemoryError:
                     self.drop(slot)
+            if slot.rest:
+                whole = False
         if not self.listener or network.status() != "up":
             self.relink()
         if hasattr(network, "unix_time"):
             self.stamp()
         if webhal.state and hasattr(network, "tight"):
-            webhal.idle()
+            webhal.idle(whole)

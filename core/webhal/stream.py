@@ -259,6 +259,9 @@ def wake(server: "Server") -> None:
         stream.queued = False
         if stream.waiting and stream.slot.rest is stream:
             if stream.left_ms(server.network, server.now):
-                stream.queue(server)
+                try:
+                    stream.queue(server)
+                except MemoryError:
+                    server.drop(stream.slot)  # nothing would ever step it
             else:
                 go_on(server, stream.slot)

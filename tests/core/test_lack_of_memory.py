@@ -185,3 +185,70 @@ def test_for_watching_the_listener_of_a_full_server():
                 assert len(calls) >= nth
                 bench.run(900)
                 assert b"hello" in bench.ask(get("/", "Connection: close\r\n"))
+
+
+def test_a_503_never_follows_part_of_an_answer():
+    from webhal.server import Server
+
+    def greedy(*values):
+        raise MemoryError("for loading what sends the rest")
+
+    with serve(hello()) as bench:
+        known = Server.__dict__.get("sent")
+        Server.sent = greedy
+        try:
+            answer = bench.ask(get("/big"))
+        finally:
+            if known:
+                Server.sent = known
+            else:
+                del Server.sent
+        assert answer == BUSY or b" 503 " not in answer
+        assert b"hello" in bench.ask(get("/", "Connection: close\r\n"))
+
+
+def test_at_a_deadline_ends_the_connection_all_the_same():
+    from webhal.server import Server
+
+    def greedy(*values):
+        raise MemoryError("for telling the client")
+
+    with serve(hello()) as bench:
+        known = Server.__dict__.get("overdue")
+        Server.overdue = greedy
+        try:
+            clients = [bench.connect(b"GET / HTTP/1.1\r\n"), bench.connect(b"GET / HTTP/1.1\r\n")]
+            bench.run(30000)
+            assert not bench.server.slots, [client.state for client in clients]
+        finally:
+            if known:
+                Server.overdue = known
+            else:
+                del Server.overdue
+
+
+def test_for_more_clients_than_slots_leaves_the_deadlines():
+    from webhal.server import Server
+
+    def greedy(*values):
+        raise MemoryError("for loading crowd.py")
+
+    with serve(hello()) as bench:
+        known = Server.__dict__.get("crowd")
+        Server.crowd = greedy
+        try:
+            for _ in range(bench.server.connections):
+                bench.connect()
+            bench.run(100)
+            last = bench.connect(get())
+            for _ in range(2000):
+                bench.server.step(0)
+                bench.net.advance(10) if hasattr(bench.net, "advance") else bench.run(10)
+                if b"hello" in last.received:
+                    break
+            assert b"hello" in last.received
+        finally:
+            if known:
+                Server.crowd = known
+            else:
+                del Server.crowd

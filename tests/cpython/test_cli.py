@@ -267,10 +267,9 @@ def test_second_signal_ends_it_at_once(begun, number):
     assert received.read() == b""
 
 
-@posix
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_signal_ends_a_program_after_what_runs(start, write, tmp_path, number):
-    """The file run by itself, without `webhal run`."""
+@pytest.fixture
+def alone(start, write, tmp_path):
+    """What `begun` is, of the file run by itself, without `webhal run`."""
     told = "app.on('listen')(lambda address, port: print('port', port, flush=True))\n"
     process = start(write(ENDLESS + told + RUN), cwd=tmp_path)
     port = int(process.line(r"port (\d+)")[1])
@@ -278,11 +277,28 @@ def test_signal_ends_a_program_after_what_runs(start, write, tmp_path, number):
         client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         with client.makefile("rb") as received:
             assert b"begun\r\n" in iter(received.readline, b"")
-            process.popen.send_signal(number)
-            wait_until_closed(port)
-            (tmp_path / "end").touch()
-            assert received.read() == b"5\r\nended\r\n0\r\n\r\n"
+            yield process, port, received
+
+
+@posix
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signal_ends_a_program_after_what_runs(alone, tmp_path, number):
+    process, port, received = alone
+    process.popen.send_signal(number)
+    wait_until_closed(port)
+    (tmp_path / "end").touch()
+    assert received.read() == b"5\r\nended\r\n0\r\n\r\n"
     assert process.end() == (0, "")
+
+
+@posix
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_second_signal_ends_a_program_at_once(alone, number):
+    process, port, received = alone
+    process.popen.send_signal(signal.SIGINT)
+    wait_until_closed(port)
+    assert process.stop(number)[0] == -number
+    assert received.read() == b""
 
 
 @posix
