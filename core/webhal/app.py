@@ -69,9 +69,10 @@ class App:
     def run(
         self, port: int = 80, host: str = "", network: "Network | None" = None, **limits: "Unpack[Limits]"
     ) -> None:
-        """Serve until Ctrl-C, over this platform's port of webhal or another `network`.
+        """Serve until Ctrl-C, or SIGTERM where there is one, over this platform's port of webhal or another `network`.
 
-        `limits` are those of Server. Raises OSError when the link cannot come up, or `port` is taken.
+        `limits` are those of Server. Raises OSError when the link cannot come up, or `port` is taken; TypeError or
+        ValueError for limits, or a port, that cannot be.
         """
         from webhal.run import connect
 

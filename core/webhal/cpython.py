@@ -1,8 +1,8 @@
 """What CPython does otherwise than a board, where memory is plenty and time is measured; not sent to boards.
 
 Here is the one place where the core chooses by interpreter: the reading of heads by a compiled expression
-(fast_head.py), the way of a plain request in one function (fast_server.py), and late methods and attributes
-that are there at once, because a class with __getattr__ has slow attributes on CPython.
+(fast_head.py), the way of a plain request in one function (fast_server.py), signals that end Server.run, and late
+methods and attributes that are there at once, because a class with __getattr__ has slow attributes on CPython.
 """
 
 import signal

@@ -599,6 +599,8 @@ def test_power_that_goes_when_all_is_in_place_leaves_nothing_behind(board, proje
     there = board()
     deploy(project / "app.py", "--to", there.target)
     (there.folder / "webhal.todo").write_text("+greeting.py\n")
+    assert deploy(project / "app.py", "--to", there.target, "--dry-run")[::2] == (0, "")
+    assert leftovers(there) == ["webhal.todo"]  # which would be for another time
     assert deploy(project / "app.py", "--to", there.target)[::2] == (0, "")
     assert not leftovers(there)
 

@@ -186,7 +186,8 @@ def _deploy_to(board: Board, wish: _Wish, progress: Progress) -> None:
             f"the web workflow holds port {board.own_port}, which the application wants; give it another with"
             " CIRCUITPY_WEB_API_PORT = 8080 in the board's settings.toml"
         )
-    board.complete()
+    if not arguments.dry_run:
+        board.complete()
     wanted = fileset.collect(
         wish.application, board.facts, board.main, arguments.assets, arguments.extent or "", arguments.source
     )
