@@ -21,7 +21,8 @@ def set_cookie(
     if not name or name.strip(TOKEN):
         raise ValueError("not a cookie's name: " + repr(name))
     for text in (value, path, domain):
-        if text.strip() != text or any(character < " " or character in ';,"\\\x7f' for character in text):
+        # As bytes, because MicroPython keeps every character over which it iterates in a str.
+        if text.strip() != text or any(byte < 32 or byte in b';,"\\\x7f' for byte in text.encode()):
             raise ValueError("not to be put in a cookie: " + repr(text))
     if same_site not in ("Lax", "Strict", "None", "") or (same_site == "None" and not secure):
         raise ValueError("same_site is Lax, Strict, \"\", or, of a secure cookie, None, not " + repr(same_site))

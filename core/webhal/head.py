@@ -73,7 +73,7 @@ def _path(method: str, target: str) -> str:
         if not 1 < _port(path.lower().encode()) < len(path):
             raise HTTPError(400, "malformed request target")
         return path
-    if path[0] != "/":
+    if path[:1] != "/":  # not [0], which MicroPython would keep
         if path == "*" and method == "OPTIONS":
             return path
         start = path.find("://") + 3

@@ -117,7 +117,15 @@ def _text(data: bytes) -> str:
     try:
         return str(data, "utf-8")
     except UnicodeError:
-        return "".join([chr(byte) for byte in data])
+        # As UTF-8 first, for MicroPython keeps what chr() gives, in a table that may need room to grow.
+        text = bytearray()
+        for byte in data:
+            if byte < 0x80:
+                text.append(byte)
+            else:
+                text.append(0xC0 | byte >> 6)
+                text.append(0x80 | byte & 0x3F)
+        return str(text, "utf-8")
 
 
 def _cookies(values: "list[str]") -> "dict[str, str]":

@@ -67,6 +67,8 @@ def test_headers():
 def test_headers_in_utf8_or_latin1():
     assert request("/", b"X: \xc3\xa9\r\n").headers["X"] == "\xe9"
     assert request("/", b"X: \xe9 \xff\r\n").headers["X"] == "\xe9 \xff"
+    printable = [code for code in range(0x21, 0x100) if code != 0x7F]
+    assert request("/", b"X: " + bytes(printable) + b"\r\n").headers["X"] == "".join([chr(code) for code in printable])
 
 
 def test_headers_of_a_refused_request_can_be_looked_at():
