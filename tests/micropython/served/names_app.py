@@ -1,7 +1,6 @@
 """What test_names.py talks to: uses all that a client may send, and prints the names that MicroPython keeps."""
 
 import micropython
-
 from webhal import App, Response
 
 app = App()
