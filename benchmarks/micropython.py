@@ -26,7 +26,8 @@ from typing import NamedTuple, TypeVar
 from pc import HOST, Unable, environment, free_port, install, last_line, note
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tools"))
-from board_files import CompileError, board_files, compile_mpy, compiled, imported_names, source  # noqa: E402
+from board_files import CompileError, board_files, compile_library, shared_names, source  # noqa: E402
+from webhal_cpython.compiling import compile_mpy, for_board  # noqa: E402
 
 T = TypeVar("T")
 
@@ -91,13 +92,14 @@ class Build(NamedTuple):
 
 def build(peer: Peer, programs: Path, work: Path) -> Build:
     made = Build(work / peer.name / "py", work / peer.name / "mpy")
+    shared = shared_names("micropython")
     if peer.needs:
         install(programs, ("--no-deps", "--upgrade", "--target", str(made.source), peer.needs))
     else:
         for name in (*board_files(), "webhal_micropython/unix.py"):
             file = made.source / name
             file.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / source(name), file)
+            file.write_text(for_board((ROOT / source(name)).read_text()))
         for name in ("webhal_memory_app", "webhal_features_app"):
             shutil.copy(HERE / f"boards/{name}.py", made.source)
     for module in (peer.app, *peer.modules):
@@ -109,13 +111,12 @@ def build(peer: Peer, programs: Path, work: Path) -> Build:
         if board not in text:
             raise Unable(f"{name} has no {board}")
         file.write_text(text.replace(board, unix))
-    kept = imported_names()
     for file in made.source.rglob("*.py"):
         target = made.compiled / file.relative_to(made.source).with_suffix(".mpy")
         target.parent.mkdir(parents=True, exist_ok=True)
         text = file.read_text()
         try:
-            target.write_bytes(compile_mpy(text, file.name, 3) if peer.needs else compiled(text, kept))
+            target.write_bytes(compile_mpy(text, file.name, 3) if peer.needs else compile_library(text, shared))
         except CompileError as error:
             if file.stem == peer.app:
                 raise Unable(str(error)) from None

@@ -11,9 +11,7 @@ board, and which are optional, stands where `webhal deploy` has it, too: in depl
 from __future__ import annotations
 
 import argparse
-import ast
 import json
-import re
 import sys
 from pathlib import Path
 
@@ -23,10 +21,11 @@ README = "ports/micropython/README.md"  # has a table of the files between these
 BEGIN = "<!-- files: tools/board_files.py -->\n"
 END = "<!-- end of files -->\n"
 
-sys.path[:0] = [str(ROOT / folder) for folder in ("core", "ports/cpython")]
-from webhal_cpython.compiling import CompileError, compile_mpy, without_type_checking  # noqa: E402
+sys.path[:0] = [str(ROOT / folder) for folder in ("core", "ports/cpython", "ports/micropython")]
+from webhal_cpython.compiling import CompileError, compile_library  # noqa: E402
 from webhal_cpython.deploying.library import OPTIONAL as _OPTIONAL  # noqa: E402
 from webhal_cpython.deploying.library import PC_ONLY as _PC_ONLY  # noqa: E402
+from webhal_cpython.deploying.library import shared_names  # noqa: E402
 
 PC_ONLY = {name.replace(".", "/") + ".py" for name in _PC_ONLY}
 OPTIONAL = {name.replace(".", "/") + ".py" for name in _OPTIONAL if name.split(".")[0] in FOLDERS}
@@ -78,63 +77,23 @@ def generated() -> dict[str, str]:
     }
 
 
-def shrink(text: str, kept: set[str]) -> str:
-    """A module without what a board pays for in vain: the same lines, some of them empty.
-
-    What only type checkers read goes. A private integer becomes a const(), which mpy-cross puts where it is used,
-    unless it is among the `kept`, which other modules import.
-    """
-    text = without_type_checking(text)
-    lines = text.split("\n")
-    for node in ast.parse(text).body:
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-            name = node.targets[0].id
-            if re.fullmatch("_[A-Z0-9_]+", name) and name not in kept and _is_integer(node.value):
-                lines[node.lineno - 1] = f"{name} = const({ast.unparse(node.value)})"
-    return "\n".join(lines)
-
-
-def _is_integer(node: ast.expr) -> bool:
-    try:
-        return type(eval(compile(ast.Expression(node), "", "eval"), {"__builtins__": {}})) is int
-    except (NameError, TypeError):
-        return False
-
-
-def imported_names() -> set[str]:
-    """Names that some file of a board imports from another one."""
-    names: set[str] = set()
-    for name in board_files():
-        for node in ast.walk(ast.parse((ROOT / source(name)).read_text())):
-            if isinstance(node, ast.ImportFrom):
-                names.update(alias.name for alias in node.names)
-    return names
-
-
-def compiled(text: str, kept: set[str]) -> bytes:
-    """The bytecode of a board's file; `kept` as in shrink. Raises CompileError."""
-    # -O3 leaves line numbers out: tracebacks have webhal's functions, and an application's lines. One name for all
-    # files, because a board keeps each.
-    return compile_mpy(shrink(text, kept), "webhal", 3)
-
-
 def compile_all(folder: Path) -> None:
     """Compile all files into `folder`, add their package.json. Raises CompileError."""
     names = []
-    kept = imported_names()
+    shared = shared_names("micropython")
     for name in board_files():
         target = folder / Path(name).with_suffix(".mpy")
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(compiled((ROOT / source(name)).read_text(), kept))
+        target.write_bytes(compile_library((ROOT / source(name)).read_text(), shared))
         names.append(str(Path(name).with_suffix(".mpy")))
     (folder / "package.json").write_text(package_json([(name, name) for name in names]))
 
 
 def sizes() -> dict[str, tuple[int, int]]:
     """Bytes of each file as source and compiled. Raises CompileError."""
-    kept = imported_names()
+    shared = shared_names("micropython")
     texts = {name: (ROOT / source(name)).read_text() for name in board_files()}
-    return {name: (len(text.encode()), len(compiled(text, kept))) for name, text in texts.items()}
+    return {name: (len(text.encode()), len(compile_library(text, shared))) for name, text in texts.items()}
 
 
 def sums(files: dict[str, tuple[int, int]]) -> dict[str, tuple[int, int]]:

@@ -21,7 +21,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / folder) for folder in ("core", "ports/cpython", "ports/circuitpython")]
 
-from webhal_cpython.compiling import without_type_checking  # noqa: E402
+from webhal_cpython.compiling import for_board  # noqa: E402
 from webhal_cpython.deploying.library import select  # noqa: E402
 
 PACKAGES = ("webhal", "webhal_circuitpython")
@@ -45,7 +45,7 @@ def library(minimal: bool) -> dict[str, str]:
     program: list[ast.Module] = []  # that shows to use nothing
     files = {}
     for name, path in select(program, "circuitpython", "minimal" if minimal else "full").items():
-        files[name] = without_type_checking(path.read_text(encoding="utf-8"))
+        files[name] = for_board(path.read_text(encoding="utf-8"))
         if name.endswith("__init__.py"):
             files[name] += f'\n__version__ = "{version()}"\n'  # circup reads it
     return files

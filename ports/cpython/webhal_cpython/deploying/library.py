@@ -72,6 +72,13 @@ def _closure(roots: set[str], everything: dict[str, Path], without: set[str]) ->
     return found
 
 
+def shared_names(runtime: str) -> set[str]:
+    """The names that some module of a board's imports from another one."""
+    trees = [ast.parse(file.read_text(encoding="utf-8")) for file in select([], runtime, "full").values()]
+    statements = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    return {alias.name for statement in statements for alias in statement.names}
+
+
 def _table(homes: str) -> list[tuple[str, list[str]]]:
     """The modules that webhal itself tells names of, and those names."""
     return [(f"webhal.{home}", names) for home, *names in map(str.split, homes.strip("|").split("|"))]
