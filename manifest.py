@@ -15,6 +15,7 @@ package(
         "events.py",
         "exchange.py",
         "failing.py",
+        "finishing.py",
         "flatten.py",
         "head.py",
         "helpers.py",

@@ -30,9 +30,10 @@ _HOMES = (
 _LATE = (
     "|routes get post route |registering put patch delete mount before_request after_request error on |run open "
     "|life stop close unlisten relink |crowd crowd accept_crowd |closing linger |trouble refuse overdue "
-    "|failing refuse_busy |date stamp |events emit |errors fail |routing search streams |head judge |request attribute "
-    "|text |status |reading read_body lend |chunked begin_chunks |exchange begin_body answer sent proceed "
-    "|beside step_beside |stream stream until_wake wake |flatten |"
+    "|failing refuse_busy |date stamp |events emit |errors fail errors |routing search streams patterns mounts before "
+    "|head judge |request attribute |text |status |reading read_body lend chunks |chunked begin_chunks "
+    "|exchange begin_body answer sent proceed |finishing finish parent after |beside step_beside "
+    "|stream stream until_wake wake |flatten |"
 )
 state = 0  # 2: some of these were used since `idle` was last called, 1: since the call before
 _methods: "list[tuple[type, str]]" = []
@@ -55,7 +56,7 @@ def late(self: object, name: str) -> "Any":
 def load(text: str, name: str) -> "Any":
     """What `name` is in its module; what else was loaded late makes room for that if it must."""
     global state
-    start = text.find(" %s " % name)
+    start = text.find(" " + name + " ")
     if start < 0:
         raise AttributeError(name)
     start = text.rfind("|", 0, start) + 1
@@ -69,14 +70,17 @@ def load(text: str, name: str) -> "Any":
     return getattr(module, name)
 
 
-def forget(whole: bool = False) -> None:
+def forget(keep: int = 1) -> None:
     """Let go of what was loaded late, to make room; needs hardly any itself.
 
-    Not of what runs through a request, as long as one is under way, or it would be there twice: that, too, if `whole`.
+    keep: 1, what runs through a request, for if one is under way it would be there twice; 2, all but the methods.
     """
-    _detach()
+    while _methods:
+        owner, name = _methods.pop()
+        setattr(owner, name, None)  # MicroPython's delattr would keep the value
+        delattr(owner, name)
     start = 0
-    end = len(_LATE) - 1 if whole else _LATE.find("|exchange begin_body")
+    end = 0 if keep == 2 else _LATE.find("|exchange begin_body") if keep else len(_LATE) - 1
     while start < end:
         name = _LATE[start + 1 : _LATE.find(" ", start)]
         sys.modules.pop("webhal." + name, None)
@@ -84,22 +88,15 @@ def forget(whole: bool = False) -> None:
         start = _LATE.find("|", start + 1)
 
 
-def _detach() -> None:
-    while _methods:
-        owner, name = _methods.pop()
-        setattr(owner, name, None)  # MicroPython's delattr would keep the value
-        delattr(owner, name)
-
-
-def idle(whole: bool) -> None:
+def idle(keep: int) -> None:
     """Twice a second where memory is short: forget what was loaded late, once none of it was used meanwhile."""
     global state
     state -= 1
     if state:
-        _detach()  # or its use would not show
+        forget(2)  # the methods, or their use would not show
     else:
-        forget(whole)
-        state = int(not whole)  # the others once no request is under way
+        forget(keep)
+        state = keep  # the others once no request is under way
 
 
 if sys.implementation.name == "cpython":

@@ -2,7 +2,8 @@
 
 No bytes and no sockets here: what a client sends is judged in http.py, what it gets is made in response.py. What
 not every request needs is loaded when it is used: registering in routes.py and registering.py; parameters in
-paths, mounted applications, HEAD, OPTIONS and 405 in routing.py; error handlers in errors.py.
+paths, mounted applications, HEAD, OPTIONS and 405 in routing.py; what is not a plain str in finishing.py; error
+handlers in errors.py.
 """
 
 from webhal import late
@@ -16,12 +17,12 @@ if TYPE_CHECKING:
 
     import webhal.errors
     import webhal.events
+    import webhal.finishing
     import webhal.registering
     import webhal.routes
     import webhal.routing
     from webhal.http import Request
     from webhal.net import Limits, Network
-    from webhal.response import Response
 
     Handler = Callable[..., Any]
     H = TypeVar("H", bound=Handler)  # what a decorator takes and returns
@@ -34,15 +35,10 @@ class App:
     (see Response), `(body, status)`, `(body, status, headers)` or a Response.
     """
 
-    parent: "App | None" = None  # where this one is mounted
+    plain = True  # no hooks, and nothing is mounted
     # What is registered, apart from fixed routes: shared and empty, and replaced, never changed, so that an
-    # application on a board has the memory of what it uses only.
-    patterns: "tuple[tuple[str, list[Any], Handler], ...]" = ()  # routing.compile_path() makes these
-    mounts: "tuple[tuple[str, App], ...]" = ()
+    # application on a board has the memory of what it uses only. More of that is with what uses it.
     streamed: "tuple[Handler, ...]" = ()  # handlers that read the request's body themselves
-    before: "tuple[Handler, ...]" = ()
-    after: "tuple[Handler, ...]" = ()
-    errors: "dict[int | type, Handler]" = {}  # by status, or by exception type
     events: "dict[str, tuple[Handler, ...]]" = {}
 
     def __init__(self) -> None:
@@ -61,6 +57,13 @@ class App:
         after_request = webhal.registering.after_request
         error = webhal.registering.error
         on = webhal.registering.on
+        patterns = webhal.routing.patterns
+        mounts = webhal.routing.mounts
+        before = webhal.routing.before
+        after = webhal.finishing.after
+        errors = webhal.errors.errors
+        parent = webhal.finishing.parent
+        finish = webhal.finishing.finish
         emit = webhal.events.emit
         search = webhal.routing.search
         streams = webhal.routing.streams
@@ -93,12 +96,12 @@ class App:
         """
         request.app = self
         try:
-            handler = None if self.before else self.routes.get(request.method + " " + request.path)
+            handler = self.plain and self.routes.get(request.method + " " + request.path)
             if handler:
                 result = handler(request)
             else:
                 result = self.search(request, request.path)
-            if type(result) is str and not (self.after or self.mounts):
+            if type(result) is str and self.plain:
                 return result
             if hasattr(result, "send") or hasattr(result, "__anext__"):
                 return result
@@ -107,12 +110,3 @@ class App:
             raise
         except Exception as error:
             return request.app.fail(request, error)
-
-    def finish(self, request: "Request", answer: object) -> "Response":
-        """The Response to send for what a handler returned."""
-        from webhal.response import to_response
-
-        response = to_response(answer)
-        for hook in self.after:
-            response = hook(request, response) or response
-        return self.parent.finish(request, response) if self.parent else response

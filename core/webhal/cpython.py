@@ -12,7 +12,7 @@ from typing import Any
 import webhal
 
 
-def _keep(whole: bool = False) -> None:
+def _keep(keep: int = 1) -> None:
     """What webhal.forget is here."""
 
 
@@ -61,7 +61,7 @@ def _run(self: server.Server) -> None:
 setattr(server.Server, "run", _run)  # noqa: B010
 
 _OWNERS: "dict[type, str]" = {
-    app.App: "routes registering events routing errors",
+    app.App: "routes registering events routing errors finishing",
     server.Server: "run life beside exchange closing crowd stream trouble failing date",
     _Connection: "head reading chunked",
 }

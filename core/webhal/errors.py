@@ -9,7 +9,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from webhal.app import App
+    from webhal.app import App, Handler
+
+
+errors: "dict[int | type, Handler]" = {}  # App.errors: handlers by status, or by exception type
 
 
 def fail(app: "App", request: Request, error: Exception) -> Response:

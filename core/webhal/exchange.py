@@ -57,7 +57,7 @@ def read_body(server: "Server", slot: "Slot", request: Request) -> None:
 
 def _streams(app: "App", request: Request) -> bool:
     """Whether the handler for a request reads its body itself."""
-    return bool(app.streamed or app.mounts) and app.streams(request)
+    return bool(app.streamed or not app.plain) and app.streams(request)
 
 
 def answer(server: "Server", slot: "Slot", request: Request, result: "Any") -> None:

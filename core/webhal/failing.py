@@ -20,7 +20,7 @@ def refuse_busy(server: "Server", slot: "Slot") -> None:
         answered = rest.started
     server.release(slot)
     rest = None
-    forget(not any([other.rest for other in server.slots.values()]))
+    forget(int(any([other.rest for other in server.slots.values()])))
     gc.collect()
     if answered:
         raise OSError("answered in part")

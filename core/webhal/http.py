@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from webhal import chunked, head, reading
     from webhal.app import App
-    from webhal.chunked import Chunked
     from webhal.reading import Read
     from webhal.request import MultiDict
 
@@ -88,7 +87,6 @@ class Connection:
     input: "bytes | bytearray" = b""  # received; consumed before `start`
     start = 0
     left = 0  # bytes of the current body not yet read, or -1
-    chunks: "Chunked | None" = None
 
     def receive(self, data: bytes) -> None:
         """Add what was received, in order."""
@@ -124,6 +122,7 @@ class Connection:
         judge = head.judge
         read_body = reading.read_body
         lend = reading.lend
+        chunks = reading.chunks
         begin_chunks = chunked.begin_chunks
 
 
@@ -161,15 +160,15 @@ def _plain_head(data: bytes) -> "Request | None":
             return None
         if colon - begin not in (4, 6, 10, 14, 17):  # no name below is so long
             continue
-        value = text[colon + 1 : stop].strip(" \t").lower()
+        value = text[colon + 1 : stop].strip().lower()
         if name == "host" and not host:
             host = value.split(":")
-            if host[0].strip(common) or len(host) > 2 or host[1:] and host[1].strip("0123456789"):
+            if host[0].strip(common) or len(host) > 2 or host[1:] and host[1] and not host[1].isdigit():
                 return None
         elif name == "connection":
             if value != "keep-alive":
                 return None
-        elif name == "content-length" and value and not length and len(value) < 16 and not value.strip("0123456789"):
+        elif name == "content-length" and not length and len(value) < 16 and value.isdigit():
             length = value
         elif name in ("host", "content-length", "transfer-encoding", "expect"):
             return None

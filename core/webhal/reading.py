@@ -4,7 +4,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from webhal.chunked import Chunked
     from webhal.http import Connection, Request
+
+chunks: "Chunked | None" = None  # Connection.chunks: what reads a body in chunks
 
 
 def read_body(connection: "Connection", most: int) -> "bytes | None":

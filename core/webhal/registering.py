@@ -42,17 +42,20 @@ def mount(app: "App", prefix: str, mounted: "App") -> None:
         around = around.parent
     mounted.parent = app
     app.mounts += ((prefix, mounted),)
+    app.plain = False
 
 
 def before_request(app: "App", hook: "H") -> "H":
     """Decorator: call hook(request) before the handler; what it returns, if not None, is the answer."""
     app.before += (hook,)
+    app.plain = False
     return hook
 
 
 def after_request(app: "App", hook: "H") -> "H":
     """Decorator: call hook(request, response) before the answer is sent; it may return another."""
     app.after += (hook,)
+    app.plain = False
     return hook
 
 

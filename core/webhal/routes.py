@@ -29,7 +29,7 @@ def route(
     Raises ValueError for a path or methods that cannot be matched.
     """
     for method in methods:
-        if " " in method or " %s " % method not in " GET HEAD POST PUT PATCH DELETE OPTIONS TRACE CONNECT ":
+        if " " in method or " " + method + " " not in " GET HEAD POST PUT PATCH DELETE OPTIONS TRACE CONNECT ":
             raise ValueError("methods are a tuple such as ('GET', 'POST') of those of RFC 9110, not " + repr(methods))
     segments = None
     if "<" in path or path[:1] != "/":

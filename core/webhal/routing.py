@@ -10,6 +10,11 @@ if TYPE_CHECKING:
 
     from webhal.app import Handler
 
+# Of App: routes with parameters, which compile_path makes; mounted applications; hooks.
+patterns: "tuple[tuple[str, list[Any], Handler], ...]" = ()
+mounts: "tuple[tuple[str, App], ...]" = ()
+before: "tuple[Handler, ...]" = ()
+
 
 def compile_path(path: str) -> "list[Any]":
     """The segments of a path: a str to be matched, or a tuple (converter,) for a parameter.

@@ -33,7 +33,7 @@ def connect(
         network.up(timeout_ms)
     listener = network.listen(port, host, limits["connections"])
     port = port or network.local_port(listener)
-    forget(True)  # all that was needed only to come here: its memory is worth more to those who are served
+    forget(0)  # all that was needed only to come here: its memory is worth more to those who are served
     return network, (listener, port, host), limits
 
 

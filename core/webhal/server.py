@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from webhal.net import Limits, Network
     from webhal.stream import Stream
 
+_TICK_MS = 500  # deadlines are checked so often, so a connection may outlive its own by so much
+
 
 class Slot(Connection):
     """One connection: its input (http.Connection), its socket, and what is still to be sent.
@@ -71,7 +73,6 @@ class Server:
     body: int
     deadlines: "tuple[float, float, float, float]"
     buffer: int
-    tick_ms = 500  # deadlines are checked so often, so a connection may outlive its own by so much
 
     place: "tuple[int, str]"  # the listener's port and host
     # Of every plain response; and the field lines of every response: Date, where the platform has a clock.
@@ -137,7 +138,7 @@ class Server:
     def serve(self) -> None:
         """Step until `stop` was called and the requests that ran then are finished."""
         while not self.stopping or self.listener or self.slots:
-            self.step(self.tick_ms)
+            self.step(_TICK_MS)
 
     def run(self) -> None:
         """Serve until `stop` or Ctrl-C, then close; Ctrl-C while the server stops ends it at once."""
@@ -177,10 +178,10 @@ class Server:
         """Serve the sockets that are ready, and twice a second see to deadlines and the link."""
         network = self.network
         try:
-            ready = network.wait(min(timeout_ms, self.tick_ms))
+            ready = network.wait(min(timeout_ms, _TICK_MS))
             self.now = network.ticks_ms()
             accept = self.serve_ready(ready)
-            if network.ticks_diff(self.now, self.ticked) >= self.tick_ms:
+            if network.ticks_diff(self.now, self.ticked) >= _TICK_MS:
                 self.tick()  # first, because accepting may lack the memory that deadlines free
             if accept and self.listener:
                 self.accept()
@@ -335,13 +336,12 @@ class Server:
         """End connections that are past their deadline; see to the link and the Date."""
         self.ticked = self.now
         limits = tuple(self.deadlines) + (2,)  # a refused client may take so long to read its answer
+        phases = ("start", "rest", "idle", "write", "linger")
         network = self.network
-        whole = True
+        keep = 0
         for slot in list(self.slots.values()):
             phase = slot.phase
-            # [:1], for MicroPython keeps what [0] gives, and its table of such names may need room to grow.
-            most = limits["sriwl".find(phase[:1])]
-            if phase != "handler" and network.ticks_diff(self.now, slot.since) > 1000 * most:
+            if phase in phases and network.ticks_diff(self.now, slot.since) > 1000 * limits[phases.index(phase)]:
                 try:
                     if phase == "rest":
                         self.overdue(slot)
@@ -350,10 +350,10 @@ class Server:
                 except MemoryError:
                     self.drop(slot)
             if slot.rest:
-                whole = False
+                keep = 1
         if not self.listener or network.status() != "up":
             self.relink()
         if hasattr(network, "unix_time"):
             self.stamp()
         if webhal.state and hasattr(network, "tight"):
-            webhal.idle(whole)
+            webhal.idle(keep)

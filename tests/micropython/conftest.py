@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -21,7 +20,6 @@ def compiled(tmp_path_factory):
     """A folder with webhal as .mpy."""
     folder = tmp_path_factory.mktemp("mpy")
     subprocess.run([sys.executable, ROOT / "tools/board_files.py", "--mpy", folder], check=True)
-    shutil.copy(ROOT / "ports/micropython/webhal_micropython/unix.py", folder / "webhal_micropython")
     return folder
 
 

@@ -24,6 +24,7 @@ from webhal_cpython.loading import execute, explain
 from webhal_cpython.network import Network
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_STEP_MS = 1000  # of waiting; the server looks after deadlines by itself
 _MOST_LOGGED = 2000  # bytes of a request line: more is no line that a client meant
 
 
@@ -99,7 +100,7 @@ class _Run:
             if isinstance(network, Network):
                 network.watch(awake, True, False)
             while not server.stopping:
-                server.step(server.tick_ms)
+                server.step(_STEP_MS)
             network.close(awake)
             server.step()  # without waiting: it closes the listener, and nothing else may be left
             server.serve()

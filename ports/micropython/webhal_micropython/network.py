@@ -7,7 +7,7 @@ who are served.
 
 import errno
 import select
-import socket as bsd
+import socket
 import sys
 import time
 
@@ -28,7 +28,7 @@ class Network:
 
     ticks_ms = time.ticks_ms  # type: ignore[attr-defined]
     ticks_diff = time.ticks_diff  # type: ignore[attr-defined]
-    recv_into = staticmethod(bsd.socket.readinto)  # type: ignore[attr-defined] # None where nothing is there
+    recv_into = staticmethod(socket.socket.readinto)  # type: ignore[attr-defined] # None where nothing is there
     nic: "Any" = None
     tight: bool  # net.Optional
     tried: int  # ticks_ms when joining was begun last
@@ -43,13 +43,13 @@ class Network:
         self.settings = settings
         self.poller: "Any" = select.poll()
         self.ready: "list[Any]" = []
-        self.ports: "dict[Any, int]" = {}  # of the open listeners: nothing tells the port of a socket
+        self.port: "dict[Any, int]" = {}  # of each open listener, because nothing tells the port of a socket
 
     def __getattr__(self, name: str) -> "Any":
         if name in ("up", "down", "address", "listen", "local_port"):
-            from webhal_micropython.once import method
+            from webhal_micropython.once import late
 
-            return method(self, name)
+            return late(self, name)
         raise AttributeError(name)
 
     def status(self) -> str:
@@ -60,20 +60,20 @@ class Network:
 
     def accept(self, listener: "Any") -> "tuple[Any, tuple[str, int]] | None":
         try:
-            socket, peer = listener.accept()
+            accepted, peer = listener.accept()
         except OSError as error:
             if error.errno in (errno.EAGAIN, errno.ECONNABORTED):
                 return None
             raise
-        socket.setblocking(False)
+        accepted.setblocking(False)
         try:
-            socket.setsockopt(bsd.IPPROTO_TCP, bsd.TCP_NODELAY, 1)
+            accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except (AttributeError, OSError):  # older firmware, the unix port; reset already
             pass
         if type(peer) is not tuple:  # the unix port's
-            peer = bsd.sockaddr(peer)  # type: ignore[attr-defined] # dialect: the unix port has it
-            peer = bsd.inet_ntop(peer[0], peer[1]), peer[2]  # dialect: the unix port has it
-        return socket, peer
+            peer = socket.sockaddr(peer)  # type: ignore[attr-defined] # dialect: the unix port has it
+            peer = socket.inet_ntop(peer[0], peer[1]), peer[2]  # dialect: the unix port has it
+        return accepted, peer
 
     def send(self, socket: "Any", data: "bytes | bytearray | memoryview", start: int) -> "int | None":
         # At most 1460 bytes, one segment, at once: where memory for more is short, lwIP blocks for seconds.
@@ -82,7 +82,7 @@ class Network:
 
     def close(self, socket: "Any") -> None:
         self.poller.unregister(socket)
-        self.ports.pop(socket, None)
+        self.port.pop(socket, None)
         try:
             socket.close()
         except OSError:

@@ -23,9 +23,9 @@ class Offer:
         if self.station and port.ticks_diff(port.ticks_ms(), self.looked) > _REJOIN_MS:
             self.looked = port.ticks_ms()
             if not self.station.isconnected():
-                from webhal_micropython.once import method
+                from webhal_micropython.once import late
 
-                method(port, "retry")()
+                late(port, "retry")()
         return bool(self.access_point.active())
 
     def ifconfig(self) -> "Any":

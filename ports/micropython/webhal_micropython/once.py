@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from webhal_micropython.network import Network
 
 
-def method(port: "Network", name: str) -> "Callable[..., Any]":
+def late(port: "Network", name: str) -> "Callable[..., Any]":
     """The method `name` of the network."""
     function = globals()[name]
 
-    def bound(*arguments: "Any") -> "Any":
+    def method(*arguments: "Any") -> "Any":
         try:
             return function(port, *arguments)
         except MemoryError:
@@ -44,7 +44,7 @@ def method(port: "Network", name: str) -> "Callable[..., Any]":
                 if gc.threshold() < 0:  # type: ignore[attr-defined]
                     gc.threshold(whole // 8)  # type: ignore[attr-defined]
 
-    return bound
+    return method
 
 
 def up(port: "Network", timeout_ms: int) -> None:
@@ -52,14 +52,25 @@ def up(port: "Network", timeout_ms: int) -> None:
         return
     try:
         import network as board
-    except ImportError:  # the unix port: the system looks after it
-        from webhal_micropython.unix import System
-
+    except ImportError:
         port.nic = System()
         return
     from webhal_micropython.link import join
 
     join(port, board, timeout_ms)
+
+
+class System:
+    """Stands for the network interface under the unix port, where the operating system looks after it."""
+
+    def isconnected(self) -> bool:
+        return True
+
+    def ifconfig(self) -> "tuple[str, ...]":
+        return ("127.0.0.1",)
+
+    def active(self, value: bool) -> None:
+        """Nothing: it stays up."""
 
 
 def retry(port: "Network") -> None:
@@ -99,9 +110,9 @@ def listen(network: "Network", port: int, host: str, backlog: int) -> "Any":
             raise
         return listen(network, port, host, backlog)
     listener.setblocking(False)
-    network.ports[listener] = chosen
+    network.port[listener] = chosen
     return listener
 
 
 def local_port(network: "Network", listener: "Any") -> int:
-    return network.ports[listener]
+    return network.port[listener]

@@ -107,16 +107,16 @@ def test_accepted_sockets_send_at_once():
         def setsockopt(self, level, option, value):
             raise OSError(errno.EINVAL)
 
-    port_socket = sys.modules["webhal_micropython.network"].bsd
+    port_socket = sys.modules["webhal_micropython.network"].socket
     try:
-        sys.modules["webhal_micropython.network"].bsd = BoardSocket
+        sys.modules["webhal_micropython.network"].socket = BoardSocket
         accepted = Accepted()
         Network().accept(Listener((accepted, ("192.168.4.2", 50000))))
         assert accepted.options == ((6, 64, 1),)
         accepted = Reset()
         assert Network().accept(Listener((accepted, ("192.168.4.2", 50000))))[0] is accepted
     finally:
-        sys.modules["webhal_micropython.network"].bsd = port_socket
+        sys.modules["webhal_micropython.network"].socket = port_socket
 
 
 class BoardSocket:
