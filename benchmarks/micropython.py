@@ -96,7 +96,7 @@ def build(peer: Peer, programs: Path, work: Path) -> Build:
     if peer.needs:
         install(programs, ("--no-deps", "--upgrade", "--target", str(made.source), peer.needs))
     else:
-        for name in board_files():
+        for name in (*board_files(), "webhal_micropython/unix.py"):
             file = made.source / name
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(for_board((ROOT / source(name)).read_text()))

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -20,6 +21,7 @@ def compiled(tmp_path_factory):
     """A folder with webhal as .mpy."""
     folder = tmp_path_factory.mktemp("mpy")
     subprocess.run([sys.executable, ROOT / "tools/board_files.py", "--mpy", folder], check=True)
+    shutil.copy(ROOT / "ports/micropython/webhal_micropython/unix.py", folder / "webhal_micropython")
     return folder
 
 

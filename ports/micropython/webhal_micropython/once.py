@@ -52,25 +52,14 @@ def up(port: "Network", timeout_ms: int) -> None:
         return
     try:
         import network as board
-    except ImportError:
+    except ImportError:  # the unix port: the system looks after it
+        from webhal_micropython.unix import System
+
         port.nic = System()
         return
     from webhal_micropython.link import join
 
     join(port, board, timeout_ms)
-
-
-class System:
-    """Stands for the network interface under the unix port, where the operating system looks after it."""
-
-    def isconnected(self) -> bool:
-        return True
-
-    def ifconfig(self) -> "tuple[str, ...]":
-        return ("127.0.0.1",)
-
-    def active(self, value: bool) -> None:
-        """Nothing: it stays up."""
 
 
 def retry(port: "Network") -> None:
