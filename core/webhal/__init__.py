@@ -30,8 +30,9 @@ _HOMES = (
 _LATE = (
     "|routes get post route |registering put patch delete mount before_request after_request error on |run open "
     "|life stop close unlisten relink |crowd crowd accept_crowd |closing linger |trouble refuse overdue "
-    "|failing refuse_busy |date stamp |events emit |errors fail errors |routing search streams patterns mounts before "
-    "|head judge |request attribute |text |status |reading read_body lend chunks |chunked begin_chunks "
+    "|failing refuse_busy |date stamp |events emit |errors fail errors "
+    "|routing search streams add_pattern patterns mounts before |head judge |request attribute |text |status "
+    "|reading read_body lend chunks |chunked begin_chunks "
     "|exchange begin_body answer sent proceed |finishing finish parent after |beside step_beside "
     "|stream stream until_wake wake |flatten |"
 )

@@ -6,6 +6,8 @@ paths, mounted applications, HEAD, OPTIONS and 405 in routing.py; what is not a 
 handlers in errors.py.
 """
 
+import gc
+
 from webhal import late
 
 TYPE_CHECKING = False
@@ -57,6 +59,7 @@ class App:
         after_request = webhal.registering.after_request
         error = webhal.registering.error
         on = webhal.registering.on
+        add_pattern = webhal.routing.add_pattern
         patterns = webhal.routing.patterns
         mounts = webhal.routing.mounts
         before = webhal.routing.before
@@ -77,13 +80,16 @@ class App:
         `limits` are those of Server. Raises OSError when the link cannot come up, or `port` is taken; TypeError or
         ValueError for limits, or a port, that cannot be.
         """
-        from webhal.run import connect
+        from webhal.run import listen, prepare
 
-        network, place, limits = connect(network, port, host, limits)
-        connect = None  # type: ignore[assignment] # with which a board forgets run.py
+        network, view, limits = prepare(network, limits)
+        place = listen(network, port, host, limits["connections"])
+        # So that a board forgets run.py; here, because deeper in the stack MicroPython may still find pointers to it.
+        listen = prepare = None  # type: ignore[assignment]
+        gc.collect()
         from webhal.server import Server
 
-        server = Server(self, network, True, **limits)
+        server = Server(self, network, view, **limits)
         server.adopt(*place)
         server.run()
 

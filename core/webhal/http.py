@@ -140,7 +140,7 @@ def _plain_head(data: bytes) -> "Request | None":
         return None
     target = parts[1]
     raw = target.encode()  # because MicroPython keeps every character over which it iterates in a str
-    if target[:1] != "/" or "%" in target or "#" in target or min(raw) < 33 or max(raw) > 126:
+    if target[:1] != "/" or 35 in raw or 37 in raw or min(raw) < 33 or max(raw) > 126:  # with # or %
         return None
     plain = data.replace(b"\r\n", b"")
     if min(plain) < 32 or b"\x7f" in plain:  # a control character, or CR or LF alone

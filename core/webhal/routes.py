@@ -31,16 +31,11 @@ def route(
     for method in methods:
         if " " in method or " " + method + " " not in " GET HEAD POST PUT PATCH DELETE OPTIONS TRACE CONNECT ":
             raise ValueError("methods are a tuple such as ('GET', 'POST') of those of RFC 9110, not " + repr(methods))
-    segments = None
-    if "<" in path or path[:1] != "/":
-        from webhal.routing import compile_path
-
-        segments = compile_path(path)
 
     def register(handler: "H") -> "H":
         for method in methods:
-            if segments:
-                app.patterns += ((method, segments, handler),)
+            if "<" in path or path[:1] != "/":
+                app.add_pattern(method, path, handler)
             else:
                 app.routes[method + " " + path] = handler
         if stream:

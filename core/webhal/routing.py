@@ -37,6 +37,11 @@ def compile_path(path: str) -> "list[Any]":
     return segments
 
 
+def add_pattern(app: App, method: str, path: str, handler: "Handler") -> None:
+    """Register a handler for paths with parameters. Raises ValueError for a path that cannot be matched."""
+    app.patterns += ((method, compile_path(path), handler),)
+
+
 def match(segments: "list[Any]", parts: "list[str]") -> "list[Any] | None":
     """The values of the parameters if the path's `parts` fit the `segments`, else None."""
     values: "list[Any]" = []

@@ -16,29 +16,14 @@ if TYPE_CHECKING:
     from webhal.server import Server
 
 
-def connect(
-    network: "Network | None", port: int, host: str, limits: "Limits", timeout_ms: int = 30000
-) -> "tuple[Network, tuple[Any, int, str], Limits]":
-    """Bring the link up; return network, listener with port and host, and all limits.
+def prepare(network: "Network | None", limits: "Limits") -> "tuple[Network, memoryview, Limits]":
+    """The network, this platform's if there is none; the memory to receive into; and all limits of a server.
 
-    Raises OSError when the link cannot come up, or the port cannot be listened on, ValueError for no such port.
+    Raises TypeError or ValueError for limits that are wrong.
     """
     if network is None:
         port_of_webhal = "webhal_%s.network" % sys.implementation.name
         network = __import__(port_of_webhal, None, None, ("Network",)).Network()
-    limits = complete(network, limits)
-    if not isinstance(port, int) or not 0 <= port <= 65535:
-        raise ValueError("a port is an int from 0 to 65535, not " + repr(port))
-    if network.status() != "up":
-        network.up(timeout_ms)
-    listener = network.listen(port, host, limits["connections"])
-    port = port or network.local_port(listener)
-    forget(0)  # all that was needed only to come here: its memory is worth more to those who are served
-    return network, (listener, port, host), limits
-
-
-def complete(network: "Network", limits: "Limits") -> "Limits":
-    """All limits of a server. Raises TypeError or ValueError for limits that are wrong."""
     for name in limits:
         value: "Any" = limits[name]  # type: ignore[literal-required]
         if name == "deadlines":
@@ -52,10 +37,26 @@ def complete(network: "Network", limits: "Limits") -> "Limits":
     whole: "Any" = {"connections": 4, "head": 1024, "body": 2048, "deadlines": (5, 10, 2, 10), "buffer": 512}
     whole.update(getattr(network, "limits", {}))
     whole.update(limits)
-    return whole  # type: ignore[no-any-return]
+    return network, memoryview(bytearray(whole["buffer"])), whole
+
+
+def listen(
+    network: "Network", port: int, host: str, connections: int, timeout_ms: int = 30000
+) -> "tuple[Any, int, str]":
+    """Bring the link up; return a listener, its port and host.
+
+    Raises OSError when the link cannot come up, or the port cannot be listened on, ValueError for no such port.
+    """
+    if not isinstance(port, int) or not 0 <= port <= 65535:
+        raise ValueError("a port is an int from 0 to 65535, not " + repr(port))
+    if network.status() != "up":
+        network.up(timeout_ms)
+    listener = network.listen(port, host, connections)
+    port = port or network.local_port(listener)
+    forget(0)  # all that was needed only to come here: its memory is worth more to those who are served
+    return listener, port, host
 
 
 def open(server: "Server", port: int = 80, host: str = "", timeout_ms: int = 30000) -> None:
-    """Bring the link up and listen. Raises what `connect` does."""
-    limits: "Any" = {"connections": server.connections}
-    server.adopt(*connect(server.network, port, host, limits, timeout_ms)[1])
+    """Bring the link up and listen. Raises what `listen` does."""
+    server.adopt(*listen(server.network, port, host, server.connections, timeout_ms))

@@ -80,19 +80,19 @@ class Server:
     fields = ""
 
     def __init__(
-        self, app: "App", network: "Network", complete: bool = False, **limits: "Unpack[Limits]"
+        self, app: "App", network: "Network", view: "memoryview | None" = None, **limits: "Unpack[Limits]"
     ) -> None:
-        """Raises TypeError or ValueError for wrong limits, unless these are `complete`: what run.connect returned."""
-        if not complete:
-            from webhal.run import complete as completed
+        """With a `view`, it and the limits are what run.prepare returned. Raises TypeError or ValueError for limits."""
+        if view is None:
+            from webhal.run import prepare
 
-            limits = completed(network, limits)
+            network, view, limits = prepare(network, limits)
         for name in limits:
             setattr(self, name, limits[name])  # type: ignore[literal-required]
         self.app = app
         self.network = network
         self.receive = network.recv_into
-        self.view = memoryview(bytearray(self.buffer))
+        self.view = view
         self.slots: "dict[Any, Slot]" = {}
         self.again: "list[Slot]" = []  # go on with these in the next step, without waiting
         self.running: "list[Stream]" = []  # whose handlers wait
