@@ -197,12 +197,14 @@ def test_what_is_left_of_webhal_is_the_same_program_on_the_same_lines(runtime):
         assert lines[0] == lines[1], name
 
 
-def test_private_integers_of_webhal_are_not_kept_in_the_heap():
-    source = "{0}TEN = 1 << 3\n{0}TEXT = 'ten'\ndef f():\n    return {0}TEN + 1\n"
+def test_private_constants_of_webhal_are_not_kept_by_name():
+    source = "{0}TEN = 1 << 3\n{0}WORDS = (\n    b'two '\n    b'words'\n)\ndef f():\n    return {0}TEN, {0}WORDS\n"
     private = compiling.compile_library(source.format("_"), set())
-    assert b"TEN" not in private and b"_TEXT" in private
+    assert b"TEN" not in private and b"WORDS" not in private and b"two words" in private
     assert b"_TEN" in compiling.compile_library(source.format("_"), {"_TEN"})
     assert b"TEN" in compiling.compile_library(source.format(""), set())
+    late = "def f():\n    return _TEN\n\n_TEN = 10\n"  # which mpy-cross would not find
+    assert b"_TEN" in compiling.compile_library(late, set())
 
 
 def test_bytecode():

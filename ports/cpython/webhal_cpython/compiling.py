@@ -104,19 +104,21 @@ def compile_library(source: str, shared: Container[str]) -> bytes:
 
 
 def _with_constants(text: str, shared: Container[str]) -> str:
-    """`text` with each private integer as a const(), which mpy-cross puts where it is used."""
+    """`text` with each private number, str and bytes as a const(), which mpy-cross puts where it is used."""
     lines = text.split("\n")
     for node in ast.parse(text).body:
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and _is_constant(node.value):
             name = node.targets[0].id
-            if re.fullmatch("_[A-Z0-9_]+", name) and name not in shared and _is_integer(node.value):
-                lines[node.lineno - 1] = f"{name} = const({ast.unparse(node.value)})"
+            first, end = node.lineno - 1, node.end_lineno or node.lineno
+            used_before = re.search(rf"\b{name}\b", "\n".join(lines[:first]))
+            if re.fullmatch("_[A-Z0-9_]+", name) and name not in shared and not used_before:
+                lines[first:end] = [f"{name} = const({ast.unparse(node.value)})"] + [""] * (end - first - 1)
     return "\n".join(lines)
 
 
-def _is_integer(node: ast.expr) -> bool:
+def _is_constant(node: ast.expr) -> bool:
     try:
-        return type(eval(compile(ast.Expression(node), "", "eval"), {"__builtins__": {}})) is int
+        return type(eval(compile(ast.Expression(node), "", "eval"), {"__builtins__": {}})) in (int, str, bytes)
     except (NameError, TypeError):
         return False
 
