@@ -31,6 +31,7 @@ package(
         "routing.py",
         "run.py",
         "server.py",
+        "slot.py",
         "status.py",
         "stream.py",
         "text.py",

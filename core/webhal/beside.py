@@ -5,7 +5,8 @@ Connections that go on without waiting, handlers that sleep or wait, more client
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from webhal.server import Server, Slot
+    from webhal.server import Server
+    from webhal.slot import Slot
 
 _CROWDED_MS = 20  # the longest wait while clients wait that cannot be accepted
 _STOP_MS = 10000  # what running requests get to finish when the server stops

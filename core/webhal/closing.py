@@ -2,7 +2,8 @@
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from webhal.server import Server, Slot
+    from webhal.server import Server
+    from webhal.slot import Slot
 
 
 def linger(server: "Server", slot: "Slot") -> None:

@@ -21,7 +21,7 @@ webhal.forget = _keep
 from webhal import fast_head, http  # noqa: E402
 
 _Connection = http.Connection
-http.Connection = fast_head.Connection  # type: ignore[misc] # server.Slot is made of it
+http.Connection = fast_head.Connection  # type: ignore[misc] # slot.Slot is made of it
 
 from webhal import app, fast_server, request, server  # noqa: E402
 

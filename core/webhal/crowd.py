@@ -4,7 +4,8 @@ from webhal.http import Request
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from webhal.server import Server, Slot
+    from webhal.server import Server
+    from webhal.slot import Slot
 
 # How long a connection between requests is safe, and one that is in the middle of one but makes the server
 # wait. Long enough for a next request that is on its way, for a round trip over WiFi.

@@ -1,4 +1,4 @@
-"""Requests and responses beyond the plain ones that server.py serves itself; loaded with the first of them.
+"""Requests and responses beyond the plain ones that slot.py serves itself; loaded with the first of them.
 
 Bodies that are read whole, Responses, what a client does not take at once. What runs longer than a step is
 in stream.py.
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from webhal.app import App
-    from webhal.server import Server, Slot
+    from webhal.server import Server
+    from webhal.slot import Slot
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 

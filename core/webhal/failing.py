@@ -7,7 +7,8 @@ from webhal.http import Request
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from webhal.server import Server, Slot
+    from webhal.server import Server
+    from webhal.slot import Slot
 
 _BUSY = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 

@@ -1,6 +1,6 @@
 """Serving plain requests on CPython in one function, for there a call costs more than most of what is called does.
 
-Not sent to boards. What is not plain goes on in server.py and exchange.py, from where it turns out not to be.
+Not sent to boards. What is not plain goes on in slot.py and exchange.py, from where it turns out not to be.
 """
 
 from typing import Any

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from webhal.net import Network
-    from webhal.server import Server, Slot
+    from webhal.server import Server
+    from webhal.slot import Slot
 
 
 class Stream:

@@ -7,7 +7,8 @@ from webhal.log import log
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from webhal.server import Server, Slot
+    from webhal.server import Server
+    from webhal.slot import Slot
 
 
 def refuse(server: "Server", slot: "Slot", error: Exception) -> None:

@@ -93,7 +93,7 @@ def test_while_input_is_taken():
                 raise MemoryError("of the core")
             take(slot, data)
 
-        from webhal.server import Slot
+        from webhal.slot import Slot
 
         Slot.receive = greedy
         try:
