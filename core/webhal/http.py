@@ -128,22 +128,17 @@ class Connection:
 
 def _plain_head(data: bytes) -> "Request | None":
     """The Request of a whole head, if it is one of HTTP/1.1 in origin form, of a body without a coding; else None."""
-    try:
-        text = str(data, "utf-8")  # a constant str takes a third of the heap of constant bytes
-    except UnicodeError:
+    plain = data.replace(b"\r\n", b"")
+    if not plain or min(plain) < 32 or max(plain) > 126:  # not ASCII, a control character, or CR or LF alone
         return None
-    if len(text) < len(data):  # not ASCII
-        return None
+    text = str(data, "utf-8")  # a constant str takes a third of the heap of constant bytes
     stop = text.find("\r\n")
     parts = text[:stop].split(" ")
     if len(parts) != 3 or parts[2] != "HTTP/1.1" or parts[0] not in ("GET", "POST", "PUT", "DELETE"):
         return None
     target = parts[1]
-    raw = target.encode()  # because MicroPython keeps every character over which it iterates in a str
-    if target[:1] != "/" or 35 in raw or 37 in raw or min(raw) < 33 or max(raw) > 126:  # with # or %
-        return None
-    plain = data.replace(b"\r\n", b"")
-    if min(plain) < 32 or b"\x7f" in plain:  # a control character, or CR or LF alone
+    raw = target.encode()
+    if target[:1] != "/" or 35 in raw or 37 in raw:  # with # or %
         return None
     # Of what most fields' names and most hosts are made, the frequent ones first: strip() searches it from the left.
     common = "etaoinsrhldcumfpgwybvkxjqz-.0123456789"

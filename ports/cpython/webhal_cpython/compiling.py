@@ -42,12 +42,14 @@ def for_board(source: str) -> str:
             line, end = token.start[0], len(rows[token.start[0] - 1])
             cut((line, end - len(token.string.encode())), (line, end))
     for node in ast.walk(ast.parse(source)):
-        if _is_documentation(node):
-            cut(_start(node), _end(node), b"pass")
-        elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "TYPE_CHECKING":
-            cut(_start(node), _end(node))
-        elif isinstance(node, ast.AnnAssign):
-            cut(_end(node.target), _end(node.annotation)) if node.value else cut(_start(node), _end(node), b"pass")
+        for body in [getattr(node, field, None) for field in ("body", "orelse", "finalbody")]:
+            if isinstance(body, list):
+                gone = list(filter(_is_of_no_use, body))
+                for statement in gone:
+                    alone = statement is body[0] and len(gone) == len(body) and not isinstance(node, ast.Module)
+                    cut(_start(statement), _end(statement), b"pass" if alone else b"")
+        if isinstance(node, ast.AnnAssign) and node.value:
+            cut(_end(node.target), _end(node.annotation))
         elif isinstance(node, ast.arg) and node.annotation:
             line, column = _start(node)
             cut((line, column + len(node.arg.encode())), _end(node.annotation))
@@ -74,14 +76,15 @@ def _end(node: Any) -> tuple[int, int]:
     return node.end_lineno, node.end_col_offset
 
 
-def _is_documentation(node: ast.AST) -> bool:
-    """Whether it is a statement that says nothing to a board's interpreter."""
-    if isinstance(node, ast.Expr):
-        return isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
-    return isinstance(node, ast.If) and ast.unparse(node.test) in (
-        "TYPE_CHECKING",
-        "sys.implementation.name == 'cpython'",
-    )
+def _is_of_no_use(statement: ast.stmt) -> bool:
+    """Whether it says nothing to a board's interpreter."""
+    if isinstance(statement, ast.Expr):
+        return isinstance(statement.value, ast.Constant) and isinstance(statement.value.value, str)
+    if isinstance(statement, ast.If):
+        return ast.unparse(statement.test) in ("TYPE_CHECKING", "sys.implementation.name == 'cpython'")
+    if isinstance(statement, ast.AnnAssign):
+        return statement.value is None
+    return isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "TYPE_CHECKING"
 
 
 def find_mpy_cross() -> str:
