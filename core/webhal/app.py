@@ -82,14 +82,14 @@ class App:
         """
         from webhal.run import listen, prepare
 
-        network, view, limits = prepare(network, limits)
+        network, limits = prepare(network, limits)
         place = listen(network, port, host, limits["connections"])
         # So that a board forgets run.py; here, because deeper in the stack MicroPython may still find pointers to it.
         listen = prepare = None  # type: ignore[assignment]
         gc.collect()
         from webhal.server import Server
 
-        server = Server(self, network, view, **limits)
+        server = Server(self, network, limits)
         server.adopt(*place)
         server.run()
 

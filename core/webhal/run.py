@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from webhal.server import Server
 
 
-def prepare(network: "Network | None", limits: "Limits") -> "tuple[Network, memoryview, Limits]":
-    """The network, this platform's if there is none; the memory to receive into; and all limits of a server.
+def prepare(network: "Network | None", limits: "Limits") -> "tuple[Network, Limits]":
+    """The network, this platform's if there is none, and all limits of a server.
 
     Raises TypeError or ValueError for limits that are wrong.
     """
@@ -37,7 +37,7 @@ def prepare(network: "Network | None", limits: "Limits") -> "tuple[Network, memo
     whole: "Any" = {"connections": 4, "head": 1024, "body": 2048, "deadlines": (5, 10, 2, 10), "buffer": 512}
     whole.update(getattr(network, "limits", {}))
     whole.update(limits)
-    return network, memoryview(bytearray(whole["buffer"])), whole
+    return network, whole
 
 
 def listen(

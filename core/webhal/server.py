@@ -47,19 +47,19 @@ class Server(Slots):
     place: "tuple[int, str]"  # the listener's port and host
 
     def __init__(
-        self, app: "App", network: "Network", view: "memoryview | None" = None, **limits: "Unpack[Limits]"
+        self, app: "App", network: "Network", complete: "Limits | None" = None, **limits: "Unpack[Limits]"
     ) -> None:
-        """With a `view`, it and the limits are what run.prepare returned. Raises TypeError or ValueError for limits."""
-        if view is None:
+        """`complete` are all limits, as run.prepare returns them. Raises TypeError or ValueError for wrong ones."""
+        if complete is None:
             from webhal.run import prepare
 
-            network, view, limits = prepare(network, limits)
-        for name in limits:
-            setattr(self, name, limits[name])  # type: ignore[literal-required]
+            network, complete = prepare(network, limits)
+        for name in complete:
+            setattr(self, name, complete[name])  # type: ignore[literal-required]
         self.app = app
         self.network = network
         self.receive = network.recv_into
-        self.view = view
+        self.view = memoryview(bytearray(self.buffer))
         self.slots: "dict[Any, Slot]" = {}
         self.again: "list[Slot]" = []  # go on with these in the next step, without waiting
         self.running: "list[Stream]" = []  # whose handlers wait

@@ -53,9 +53,9 @@ def up(port: "Network", timeout_ms: int) -> None:
     try:
         import network as board
     except ImportError:  # the unix port: the system looks after it
-        from webhal_micropython.unix import System
+        from webhal_micropython import unix
 
-        port.nic = System()
+        port.nic = unix
         return
     from webhal_micropython.link import join
 
