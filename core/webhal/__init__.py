@@ -30,10 +30,10 @@ _HOMES = (
 _LATE = (
     "|routes get post route |registering put patch delete mount before_request after_request error on |run open "
     "|life stop close unlisten relink |crowd crowd accept_crowd |closing linger |trouble refuse overdue "
-    "|failing refuse_busy |date stamp |events emit |errors fail errors "
-    "|routing search streams add_pattern patterns mounts before |head judge |request attribute |text |status "
-    "|reading read_body lend chunks |chunked begin_chunks "
-    "|exchange begin_body answer sent proceed |finishing finish parent after |beside step_beside "
+    "|failing refuse_busy |date stamp |events emit |errors fail "
+    "|routing search streams add_pattern |head judge |request attribute |text |status "
+    "|reading read_body lend |chunked begin_chunks "
+    "|exchange begin_body answer sent proceed |finishing finish |beside step_beside "
     "|stream stream until_wake wake |flatten |"
 )
 state = 0  # 2: some of these were used since `idle` was last called, 1: since the call before

@@ -37,11 +37,18 @@ class App:
     (see Response), `(body, status)`, `(body, status, headers)` or a Response.
     """
 
-    plain = True  # no hooks, and nothing is mounted
+    plain = True  # it has no hooks, mounts nothing and is not mounted
     # What is registered, apart from fixed routes: shared and empty, and replaced, never changed, so that an
-    # application on a board has the memory of what it uses only. More of that is with what uses it.
+    # application on a board has the memory of what it uses only.
     streamed: "tuple[Handler, ...]" = ()  # handlers that read the request's body themselves
     events: "dict[str, tuple[Handler, ...]]" = {}
+    # These are there once something is registered.
+    patterns: "tuple[tuple[str, list[Any], Handler], ...]"  # routing.compile_path() makes them
+    mounts: "tuple[tuple[str, App], ...]"
+    before: "tuple[Handler, ...]"
+    after: "tuple[Handler, ...]"
+    errors: "dict[int | type, Handler]"  # by status, or by exception type
+    parent: "App"  # where this one is mounted
 
     def __init__(self) -> None:
         self.routes: "dict[str, Handler]" = {}  # by "GET /path"
@@ -60,12 +67,6 @@ class App:
         error = webhal.registering.error
         on = webhal.registering.on
         add_pattern = webhal.routing.add_pattern
-        patterns = webhal.routing.patterns
-        mounts = webhal.routing.mounts
-        before = webhal.routing.before
-        after = webhal.finishing.after
-        errors = webhal.errors.errors
-        parent = webhal.finishing.parent
         finish = webhal.finishing.finish
         emit = webhal.events.emit
         search = webhal.routing.search

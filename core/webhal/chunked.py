@@ -36,7 +36,7 @@ class Chunked:
                 self.closing = not self.trailers
             elif not line:
                 connection.left = 0
-                connection.chunks = None
+                del connection.chunks
                 return b""
             else:
                 _judge_trailer(line)

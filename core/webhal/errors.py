@@ -9,10 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from webhal.app import App, Handler
-
-
-errors: "dict[int | type, Handler]" = {}  # App.errors: handlers by status, or by exception type
+    from webhal.app import App
 
 
 def fail(app: "App", request: Request, error: Exception) -> Response:
@@ -32,22 +29,23 @@ def _explain(app: "App", error: "Any", request: Request) -> Response:
     status = error.status if refused else 500
     around: "App | None" = app
     while around:
-        handler = around.errors.get(status) if refused else None
+        errors = getattr(around, "errors", {})
+        handler = errors.get(status) if refused else None
         if not handler:
             best: "Any" = None
-            for cause in around.errors:
+            for cause in errors:
                 if isinstance(cause, type) and isinstance(error, cause) and (not best or issubclass(cause, best)):
                     best = cause
-            handler = around.errors.get(best)
-        if not handler and not refused and 500 in around.errors:
+            handler = errors.get(best)
+        if not handler and not refused and 500 in errors:
             log(error)
-            handler = around.errors[500]
+            handler = errors[500]
         if handler:
             result = handler(request, error)
             if isinstance(result, (tuple, Response)):
                 return to_response(result)
             return Response(result, status)
-        around = around.parent
+        around = getattr(around, "parent", None)
     if not refused:
         log(error)
         return Response("Internal Server Error\n", 500)

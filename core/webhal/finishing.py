@@ -4,18 +4,17 @@ from webhal.response import to_response
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from webhal.app import App, Handler
+    from webhal.app import App
     from webhal.http import Request
     from webhal.response import Response
-
-# Of App: where it is mounted, and its hooks.
-parent: "App | None" = None
-after: "tuple[Handler, ...]" = ()
 
 
 def finish(app: "App", request: "Request", answer: object) -> "Response":
     """The Response to send for what a handler returned."""
     response = to_response(answer)
-    for hook in app.after:
+    if app.plain:
+        return response
+    for hook in getattr(app, "after", ()):
         response = hook(request, response) or response
-    return app.parent.finish(request, response) if app.parent else response
+    parent: "App | None" = getattr(app, "parent", None)
+    return parent.finish(request, response) if parent else response

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from webhal import chunked, head, reading
     from webhal.app import App
+    from webhal.chunked import Chunked
     from webhal.reading import Read
     from webhal.request import MultiDict
 
@@ -86,7 +87,8 @@ class Connection:
 
     input: "bytes | bytearray" = b""  # received; consumed before `start`
     start = 0
-    left = 0  # bytes of the current body not yet read, or -1
+    left = 0  # bytes of the current body not yet read, or -1 where `chunks` know
+    chunks: "Chunked"
 
     def receive(self, data: bytes) -> None:
         """Add what was received, in order."""
@@ -122,7 +124,6 @@ class Connection:
         judge = head.judge
         read_body = reading.read_body
         lend = reading.lend
-        chunks = reading.chunks
         begin_chunks = chunked.begin_chunks
 
 

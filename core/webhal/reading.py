@@ -4,10 +4,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from webhal.chunked import Chunked
     from webhal.http import Connection, Request
-
-chunks: "Chunked | None" = None  # Connection.chunks: what reads a body in chunks
 
 
 def read_body(connection: "Connection", most: int) -> "bytes | None":
@@ -17,7 +14,7 @@ def read_body(connection: "Connection", most: int) -> "bytes | None":
     """
     if connection.left == 0:
         return b""
-    if connection.chunks:
+    if connection.left < 0:
         return connection.chunks.read(connection, most)
     start = connection.start
     piece = connection.input[start : start + min(most, connection.left)]

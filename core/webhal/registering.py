@@ -37,24 +37,24 @@ def mount(app: "App", prefix: str, mounted: "App") -> None:
         raise ValueError("a prefix starts with / and does not end with it: " + repr(prefix))
     around: "App | None" = app
     while around:
-        if mounted.parent or mounted is around:
+        if hasattr(mounted, "parent") or mounted is around:
             raise ValueError("this application is mounted already, or around this one")
-        around = around.parent
+        around = getattr(around, "parent", None)
     mounted.parent = app
-    app.mounts += ((prefix, mounted),)
-    app.plain = False
+    mounted.plain = app.plain = False
+    app.mounts = getattr(app, "mounts", ()) + ((prefix, mounted),)
 
 
 def before_request(app: "App", hook: "H") -> "H":
     """Decorator: call hook(request) before the handler; what it returns, if not None, is the answer."""
-    app.before += (hook,)
+    app.before = getattr(app, "before", ()) + (hook,)
     app.plain = False
     return hook
 
 
 def after_request(app: "App", hook: "H") -> "H":
     """Decorator: call hook(request, response) before the answer is sent; it may return another."""
-    app.after += (hook,)
+    app.after = getattr(app, "after", ()) + (hook,)
     app.plain = False
     return hook
 
@@ -69,7 +69,7 @@ def error(app: "App", cause: "int | type[Exception]") -> "Callable[[H], H]":
         raise ValueError("error takes a status from 400 to 599 or a type of exception, not " + repr(cause))
 
     def register(handler: "H") -> "H":
-        app.errors = dict(app.errors)
+        app.errors = dict(getattr(app, "errors", {}))
         app.errors[cause] = handler
         return handler
 

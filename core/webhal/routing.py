@@ -10,10 +10,6 @@ if TYPE_CHECKING:
 
     from webhal.app import Handler
 
-# Of App: routes with parameters, which compile_path makes; mounted applications; hooks.
-patterns: "tuple[tuple[str, list[Any], Handler], ...]" = ()
-mounts: "tuple[tuple[str, App], ...]" = ()
-before: "tuple[Handler, ...]" = ()
 
 
 def compile_path(path: str) -> "list[Any]":
@@ -39,7 +35,7 @@ def compile_path(path: str) -> "list[Any]":
 
 def add_pattern(app: App, method: str, path: str, handler: "Handler") -> None:
     """Register a handler for paths with parameters. Raises ValueError for a path that cannot be matched."""
-    app.patterns += ((method, compile_path(path), handler),)
+    app.patterns = getattr(app, "patterns", ()) + ((method, compile_path(path), handler),)
 
 
 def match(segments: "list[Any]", parts: "list[str]") -> "list[Any] | None":
@@ -68,7 +64,7 @@ def match(segments: "list[Any]", parts: "list[str]") -> "list[Any] | None":
 
 def search(app: App, request: Request, path: str) -> "Any":
     """What the handler for `path` returns, or a hook before it. Raises HTTPError where there is none."""
-    for hook in app.before:
+    for hook in () if app.plain else getattr(app, "before", ()):
         result = hook(request)
         if result is not None:
             return result
@@ -92,7 +88,7 @@ def search(app: App, request: Request, path: str) -> "Any":
 
 def within(app: App, path: str) -> "tuple[App | None, str]":
     """The mounted application that answers for a path, and the path in it; (None, path) if there is none."""
-    for prefix, mounted in app.mounts:
+    for prefix, mounted in () if app.plain else getattr(app, "mounts", ()):
         if path == prefix or path.startswith(prefix + "/"):
             return mounted, path[len(prefix) :] or "/"
     return None, path
@@ -103,9 +99,10 @@ def find(app: App, method: str, path: str) -> "tuple[Handler | None, list[Any]]"
     handler = app.routes.get(method + " " + path)
     if handler:
         return handler, []
-    if app.patterns:
+    patterns = getattr(app, "patterns", ())
+    if patterns:
         parts = path.split("/")
-        for known, segments, handler in app.patterns:
+        for known, segments, handler in patterns:
             if known == method:
                 values = match(segments, parts)
                 if values is not None:
