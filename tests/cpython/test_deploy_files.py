@@ -116,6 +116,10 @@ class A:
 
 if sys.implementation.name == "cpython":
     import nothing
+if TYPE_CHECKING:
+    import nothing
+else:
+    import something
 '''
 AFTER = {
     2: "import sys",
@@ -130,6 +134,10 @@ AFTER = {
     27: "        x,",
     28: "    ):",
     29: "        return x[0] if x else _TEN",
+    34: "if TYPE_CHECKING:",
+    35: "    import nothing",
+    36: "else:",
+    37: "    import something",
 }
 
 
@@ -167,7 +175,7 @@ class Bare(ast.NodeTransformer):
 
     def visit_If(self, node):
         unused = "TYPE_CHECKING" in ast.unparse(node.test) or "cpython" in ast.unparse(node.test)
-        return None if unused else self.generic_visit(node)
+        return None if unused and not node.orelse else self.generic_visit(node)
 
 
 @pytest.mark.parametrize("runtime", ["micropython", "circuitpython"])

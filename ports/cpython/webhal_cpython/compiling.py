@@ -23,6 +23,7 @@ class CompileError(Exception):
 def for_board(source: str) -> str:
     """A module of webhal without what costs a board memory in vain, while every line keeps its number.
 
+    It takes the forms of statement that webhal's modules have; the tests compare what is left of each.
     What only people, type checkers and CPython read goes: comments, docstrings, annotations, `if TYPE_CHECKING:`
     and `if sys.implementation.name == "cpython":`.
     """
@@ -80,7 +81,7 @@ def _is_of_no_use(statement: ast.stmt) -> bool:
     """Whether it says nothing to a board's interpreter."""
     if isinstance(statement, ast.Expr):
         return isinstance(statement.value, ast.Constant) and isinstance(statement.value.value, str)
-    if isinstance(statement, ast.If):
+    if isinstance(statement, ast.If) and not statement.orelse:
         return ast.unparse(statement.test) in ("TYPE_CHECKING", "sys.implementation.name == 'cpython'")
     if isinstance(statement, ast.AnnAssign):
         return statement.value is None
@@ -110,8 +111,8 @@ def _with_constants(text: str, shared: Container[str]) -> str:
     """`text` with each private number, str and bytes as a const(), which mpy-cross puts where it is used."""
     lines = text.split("\n")
     for node in ast.parse(text).body:
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and _is_constant(node.value):
-            name = node.targets[0].id
+        if isinstance(node, ast.Assign) and len(node.targets) == 1 and _is_constant(node.value):
+            name = ast.unparse(node.targets[0])
             first, end = node.lineno - 1, node.end_lineno or node.lineno
             used_before = re.search(rf"\b{name}\b", "\n".join(lines[:first]))
             if re.fullmatch("_[A-Z0-9_]+", name) and name not in shared and not used_before:
