@@ -3,6 +3,8 @@
 Connections that go on without waiting, handlers that sleep or wait, more clients than slots, stopping.
 """
 
+from webhal import forget
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from webhal.server import Server
@@ -41,7 +43,7 @@ def step_beside(server: "Server", timeout_ms: int) -> None:
         if server.full:
             server.accept_crowd()
     except MemoryError:  # as in Server.poll
-        pass
+        forget(int(bool(server.slots)))
     except OSError:
         server.unlisten()
 

@@ -146,7 +146,7 @@ class Server(Slots):
             if accept and self.listener:
                 self.accept()
         except MemoryError:  # between two connections' work; what was made for it is garbage now
-            pass
+            webhal.forget(int(bool(self.slots)))
         except OSError:  # of the listener; the next sweep makes another
             self.unlisten()
 

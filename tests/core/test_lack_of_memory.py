@@ -2,6 +2,7 @@
 
 from serving import get, serve
 
+import webhal
 from webhal import App, sleep_ms
 from webhal.http import Connection
 from webhal.server import Server
@@ -233,6 +234,21 @@ def test_at_a_deadline_ends_the_connection_all_the_same():
         clients = [bench.connect(b"GET / HTTP/1.1\r\n"), bench.connect(b"GET / HTTP/1.1\r\n")]
         bench.run(30000)
         assert not bench.server.slots, [client.state for client in clients]
+
+
+def test_for_accepting_makes_room_by_forgetting():
+    kept = []
+    forget = webhal.forget
+    webhal.forget = kept.append
+    try:
+        with serve(hello()) as bench, lacking("crowd"):
+            bench.net.fail("accept", 1, MemoryError("of the port"))
+            last = bench.connect(get())
+            bench.run(100)
+            assert b"hello" in last.received
+    finally:
+        webhal.forget = forget
+    assert kept == [0]  # no request is under way
 
 
 def test_for_more_clients_than_slots_leaves_the_deadlines():

@@ -289,6 +289,14 @@ def one_line(outcome):
     return errors
 
 
+def test_traceback_is_shown_of_an_application_that_ends_after_it_told_its_address(board, deploy, project):
+    there = board()
+    (project / "app.py").write_text('from webhal import App\n\nApp().run(host="not a host")\n')
+    code, _, errors = deploy(project / "app.py", "--to", there.target)
+    assert code == 1
+    assert "the application ended" in errors and "Traceback" in errors and 'main.py", line 3' in errors
+
+
 def test_traceback_of_the_application_is_shown(board, deploy, project):
     (project / "app.py").write_text("import greeting\nraise ValueError('bad thing')\n")
     there = board()

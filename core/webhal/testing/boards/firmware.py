@@ -11,6 +11,7 @@ The argument is a JSON file: see machine.py for its keys.
 # mypy: ignore-errors
 # Only MicroPython runs it, with names and modules that CPython does not have.
 
+import gc
 import io
 import json
 import os
@@ -255,6 +256,9 @@ def equip_micropython(board):
         return socket.getaddrinfo(host, port, *more)
 
     sys.modules["socket"] = Module(socket, getaddrinfo=getaddrinfo)
+    gc.collect()
+    own = gc.mem_alloc()  # which a board does not have in its heap
+    sys.modules["gc"] = Module(gc, mem_alloc=lambda: gc.mem_alloc() - own)
     wlans = [Wlan(interface, board["wifi"], board["address"]) for interface in (0, 1)]
     sys.modules["network"] = Module(
         None,

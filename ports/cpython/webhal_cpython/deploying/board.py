@@ -90,5 +90,8 @@ class Board(Protocol):
     def address(self) -> str:
         """Wait until the application is up: where the board is, as HOST or HOST:PORT."""
 
+    def hear(self, seconds: float) -> bytes:
+        """What it says, after so many seconds at the latest; nothing where no line tells."""
+
     def close(self) -> None:
         """Let go of the board, which goes on."""

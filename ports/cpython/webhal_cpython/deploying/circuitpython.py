@@ -18,6 +18,7 @@ from webhal_cpython.deploying.plan import NEW, RECORD, Plan, digest, read_record
 MAIN = "code.py"
 FIRST = "code.txt"  # runs instead of MAIN
 OVERLAY = "webhal.new/"
+RELOAD_S = 1.5  # from the last write to the new start, and some more
 _PACKAGES = ("lib/webhal/", "lib/webhal_circuitpython/")
 
 _RUN_OVERLAY = b"""\

@@ -28,12 +28,17 @@ def wait_for_address(hear: Callable[[float], bytes], target: str) -> str:
         text = said.decode("utf-8", "replace").replace("\r\n", "\n")
         if place := re.search(r"webhal: the board is at ([^\s,]+)[\s,]", text):
             return place[1]
-        if text.rstrip().endswith(_ENDS):
-            raise DeployError(f"{target}: the application ended:\n{last_words(text)}")
+        expect_running(text, target)
     raise DeployError(
         f"{target}: the board does not tell its address within {_START_S} s; "
         + (f"it says:\n{last_words(said.decode('utf-8', 'replace'))}" if said.strip() else "it says nothing")
     )
+
+
+def expect_running(text: str, target: str) -> None:
+    """Raise DeployError if the board says that the application runs no more."""
+    if text.rstrip().endswith(_ENDS):
+        raise DeployError(f"{target}: the application ended:\n{last_words(text)}")
 
 
 def last_words(text: str) -> str:

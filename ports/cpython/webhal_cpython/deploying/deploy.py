@@ -205,7 +205,7 @@ def _deploy_to(board: Board, wish: _Wish, progress: Progress) -> None:
     board.start()
     if arguments.verify:
         where = verify.url(board.address(), wish.application.port, arguments.probe)
-        say(f"{where} answers: {verify.probe(where)}")
+        say(f"{where} answers: {verify.probe(where, board)}")
 
 
 def _plan(board: Board, wanted: dict[str, bytes], wish: _Wish) -> plan.Plan:

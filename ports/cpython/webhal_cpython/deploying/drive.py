@@ -7,12 +7,13 @@ import errno
 import os
 import re
 import shutil
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
 from webhal_cpython.deploying import DeployError
 from webhal_cpython.deploying.board import Advance, Facts
-from webhal_cpython.deploying.circuitpython import OVERLAY, Placing
+from webhal_cpython.deploying.circuitpython import OVERLAY, RELOAD_S, Placing
 from webhal_cpython.deploying.console import Console
 from webhal_cpython.deploying.plan import Plan, digest
 
@@ -102,8 +103,10 @@ class DriveBoard(Placing):
     # -- starting -----------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """What was written starts the board anew; by its console it is started at once, and anyway."""
+        """What was written starts the board anew, a moment later; by its console it is started anyway, after that."""
         if self.console:
+            if self.changed:
+                time.sleep(RELOAD_S)
             self._open_console = Console(self.console)
             self._open_console.restart()
 
@@ -114,6 +117,9 @@ class DriveBoard(Placing):
                 " name it with --console, or leave the check out with --no-verify"
             )
         return self._open_console.address()
+
+    def hear(self, seconds: float) -> bytes:
+        return self._open_console.hear(seconds) if self._open_console else b""
 
 
 def _port_of(uid: str) -> str | None:

@@ -301,10 +301,9 @@ class SerialBoard:
             raise _lost(self.target) from error
 
     def address(self) -> str:
-        return wait_for_address(self._hear, self.target)
+        return wait_for_address(self.hear, self.target)
 
-    def _hear(self, seconds: float) -> bytes:
-        """What the board sends, after `seconds` at the latest."""
+    def hear(self, seconds: float) -> bytes:
         try:
             self._line.serial.timeout = seconds
             return bytes(self._line.serial.read(max(1, self._line.serial.in_waiting)))

@@ -9,9 +9,12 @@ import urllib.parse
 import urllib.request
 
 from webhal_cpython.deploying import DeployError
+from webhal_cpython.deploying.board import Board
+from webhal_cpython.deploying.console import expect_running
 
 _PATIENCE_S = 20  # from the address to the first answer
 _REQUEST_S = 5
+_PAUSE_S = 0.3  # between two tries
 _MOST = 65536  # bytes of an answer that are read
 _IN_PATH = "/?%!$&'()*+,:;=@~"  # sent as they are (RFC 3986, 3.3 and 3.4); the % of a path that is escaped already too
 
@@ -22,8 +25,9 @@ def url(address: str, port: int, path: str = "/") -> str:
     return f"http://{host}/{urllib.parse.quote(path.removeprefix('/'), _IN_PATH)}"
 
 
-def probe(where: str) -> str:
+def probe(where: str, board: Board) -> str:
     """What the board answered, in words. Raises DeployError when it does not, or with a server's error."""
+    said = b""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     give_up = time.monotonic() + _PATIENCE_S
     while True:
@@ -41,4 +45,5 @@ def probe(where: str) -> str:
                 raise DeployError(
                     f"{where} does not answer ({reason}); is this computer in the same network as the board?"
                 ) from error
-            time.sleep(0.3)
+            said += board.hear(_PAUSE_S)
+            expect_running(said.decode("utf-8", "replace").replace("\r\n", "\n"), board.target)
