@@ -31,7 +31,7 @@ _LATE = (
     "|routes get post route |registering put patch delete mount before_request after_request error on |run open "
     "|life stop close unlisten relink |crowd crowd accept_crowd |closing linger |trouble refuse overdue "
     "|failing refuse_busy |date stamp |events emit |errors fail "
-    "|routing search streams add_pattern |head judge |request attribute |text |status "
+    "|routing search streams pattern |head judge |request attribute |text |status "
     "|reading read_body lend |chunked begin_chunks "
     "|exchange begin_body answer sent proceed |finishing finish |beside step_beside "
     "|stream stream until_wake wake |flatten |"

@@ -66,7 +66,7 @@ class App:
         after_request = webhal.registering.after_request
         error = webhal.registering.error
         on = webhal.registering.on
-        add_pattern = webhal.routing.add_pattern
+        pattern = webhal.routing.pattern
         finish = webhal.finishing.finish
         emit = webhal.events.emit
         search = webhal.routing.search

@@ -31,11 +31,14 @@ def route(
     for method in methods:
         if " " in method or " " + method + " " not in " GET HEAD POST PUT PATCH DELETE OPTIONS TRACE CONNECT ":
             raise ValueError("methods are a tuple such as ('GET', 'POST') of those of RFC 9110, not " + repr(methods))
+    add = None
+    if "<" in path or path[:1] != "/":
+        add = app.pattern(path)
 
     def register(handler: "H") -> "H":
         for method in methods:
-            if "<" in path or path[:1] != "/":
-                app.add_pattern(method, path, handler)
+            if add:
+                add(method, handler)
             else:
                 app.routes[method + " " + path] = handler
         if stream:

@@ -6,6 +6,7 @@ from webhal.httperror import HTTPError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from webhal.app import Handler
@@ -33,9 +34,14 @@ def compile_path(path: str) -> "list[Any]":
     return segments
 
 
-def add_pattern(app: App, method: str, path: str, handler: "Handler") -> None:
-    """Register a handler for paths with parameters. Raises ValueError for a path that cannot be matched."""
-    app.patterns = getattr(app, "patterns", ()) + ((method, compile_path(path), handler),)
+def pattern(app: App, path: str) -> "Callable[[str, Handler], None]":
+    """What registers handlers for a path with parameters. Raises ValueError for one that cannot be matched."""
+    segments = compile_path(path)
+
+    def add(method: str, handler: "Handler") -> None:
+        app.patterns = getattr(app, "patterns", ()) + ((method, segments, handler),)
+
+    return add
 
 
 def match(segments: "list[Any]", parts: "list[str]") -> "list[Any] | None":
