@@ -239,15 +239,15 @@ def test_at_a_deadline_ends_the_connection_all_the_same():
 def test_for_accepting_makes_room_by_forgetting():
     kept = []
     forget = webhal.forget
-    webhal.forget = kept.append
-    try:
-        with serve(hello()) as bench, lacking("crowd"):
+    with serve(hello()) as bench, lacking("crowd"):
+        webhal.forget = kept.append
+        try:
             bench.net.fail("accept", 1, MemoryError("of the port"))
             last = bench.connect(get())
             bench.run(100)
-            assert b"hello" in last.received
-    finally:
-        webhal.forget = forget
+        finally:
+            webhal.forget = forget
+        assert b"hello" in last.received
     assert kept == [0]  # no request is under way
 
 
