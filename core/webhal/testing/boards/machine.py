@@ -202,7 +202,8 @@ class MicroPythonBoard:
             if output in ready:
                 line.write(os.read(output, 4096))
             if writable:
-                pending = pending[os.write(entry, pending[:512]) :]
+                with contextlib.suppress(BrokenPipeError):  # it has died just now: `control` tells next
+                    pending = pending[os.write(entry, pending[:512]) :]
             if any(reader in ready for reader in line.readers()):
                 data = line.read()
                 if busy and b"\x03" in data:
