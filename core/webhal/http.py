@@ -139,7 +139,7 @@ def _plain_head(data: bytes) -> "Request | None":
         return None
     target = parts[1]
     raw = target.encode()
-    if target[:1] != "/" or 35 in raw or 37 in raw:  # with # or %
+    if target[:1] != "/" or 35 in raw or 37 in raw:  # with # or %, as numbers, for a board keeps short texts by name
         return None
     # Of what most fields' names and most hosts are made, the frequent ones first: strip() searches it from the left.
     common = "etaoinsrhldcumfpgwybvkxjqz-.0123456789"

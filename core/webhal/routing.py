@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from webhal.app import Handler
 
 
-
 def compile_path(path: str) -> "list[Any]":
     """The segments of a path: a str to be matched, or a tuple (converter,) for a parameter.
 

@@ -144,6 +144,17 @@ def test_what_is_not_needed_any_more_is_removed_and_what_is_foreign_stays(board,
     assert not list(there.folder.rglob("*.new")) and not (there.folder / "code.txt").exists()
 
 
+@ways
+def test_what_answered_goes_on_serving(board, deploy, project, way):
+    """It is not started once more, by the reload that follows what is written."""
+    there = board()
+    deploy(project / "app.py", *way(there))
+    (project / "greeting.py").write_text((project / "greeting.py").read_text().replace("one", "two"))
+    assert deploy(project / "app.py", *way(there))[0] == 0
+    assert there._changed is None
+    assert "two" in get(there)
+
+
 def test_traceback_is_shown_by_the_console(board, deploy, project):
     (project / "app.py").write_text("import greeting\nraise ValueError('bad thing')\n")
     there = board()
