@@ -27,4 +27,4 @@ def connected(client):
 
 
 if __name__ == "__main__":
-    app.run(port=PORT, deadlines=(60, 60, 5, 20))  # seconds: people type slowly
+    app.run(port=PORT, deadlines={"start": 60, "rest": 60})  # seconds: people type slowly

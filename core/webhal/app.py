@@ -2,13 +2,13 @@
 
 No bytes and no sockets here: what a client sends is judged in http.py, what it gets is made in response.py. What
 not every request needs is loaded when it is used: registering in routes.py and registering.py; parameters in
-paths, mounted applications, HEAD, OPTIONS and 405 in routing.py; what is not a plain str in finishing.py; error
+paths, mounted applications, HEAD, OPTIONS and 405 in routing.py; what is not a plain str in response.py; error
 handlers in errors.py.
 """
 
 import gc
 
-from webhal import late
+import webhal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,12 +17,6 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack  # of Python 3.11; known to type checkers
 
-    import webhal.errors
-    import webhal.events
-    import webhal.finishing
-    import webhal.registering
-    import webhal.routes
-    import webhal.routing
     from webhal.http import Request
     from webhal.net import Limits, Network
 
@@ -53,25 +47,71 @@ class App:
     def __init__(self) -> None:
         self.routes: "dict[str, Handler]" = {}  # by "GET /path"
 
-    __getattr__ = late
-    if TYPE_CHECKING:  # what `late` finds
-        get = webhal.routes.get
-        post = webhal.routes.post
-        route = webhal.routes.route
-        put = webhal.registering.put
-        patch = webhal.registering.patch
-        delete = webhal.registering.delete
-        mount = webhal.registering.mount
-        before_request = webhal.registering.before_request
-        after_request = webhal.registering.after_request
-        error = webhal.registering.error
-        on = webhal.registering.on
-        pattern = webhal.routing.pattern
-        finish = webhal.finishing.finish
-        emit = webhal.events.emit
-        search = webhal.routing.search
-        streams = webhal.routing.streams
-        fail = webhal.errors.fail
+    # -- setting up ---------------------------------------------------------------------------------------
+
+    def route(
+        self, path: str, methods: "tuple[str, ...] | list[str]" = ("GET",), stream: bool = False
+    ) -> "Callable[[H], H]":
+        """Decorator: the handler for `path`, which may have parameters: <name>, <int:name>, <path:name>.
+
+        stream: call the handler once the head is there; it reads the body with `await request.read(n)`.
+        Raises ValueError for a path or methods that cannot be matched.
+        """
+        return webhal.routes.route(self, path, methods, stream)
+
+    def get(self, path: str, stream: bool = False) -> "Callable[[H], H]":
+        """Decorator: `route` for GET, and so for HEAD."""
+        return webhal.routes.route(self, path, ("GET",), stream)
+
+    def post(self, path: str, stream: bool = False) -> "Callable[[H], H]":
+        """Decorator: `route` for POST."""
+        return webhal.routes.route(self, path, ("POST",), stream)
+
+    def put(self, path: str, stream: bool = False) -> "Callable[[H], H]":
+        """Decorator: `route` for PUT."""
+        return webhal.routes.route(self, path, ("PUT",), stream)
+
+    def patch(self, path: str, stream: bool = False) -> "Callable[[H], H]":
+        """Decorator: `route` for PATCH."""
+        return webhal.routes.route(self, path, ("PATCH",), stream)
+
+    def delete(self, path: str, stream: bool = False) -> "Callable[[H], H]":
+        """Decorator: `route` for DELETE."""
+        return webhal.routes.route(self, path, ("DELETE",), stream)
+
+    def mount(self, path: str, app: "App") -> None:
+        """Let `mounted` answer what lies under `prefix`, with its own hooks inside those of this application.
+
+        Its routes are relative to the prefix, `request.path` stays whole. Raises ValueError for a prefix that
+        does not start with / or ends with it, and for an application that is mounted already.
+        """
+        webhal.registering.mount(self, path, app)
+
+    def before_request(self, handler: "H") -> "H":
+        """Decorator: call hook(request) before the handler; what it returns, if not None, is the answer."""
+        return webhal.registering.before_request(self, handler)
+
+    def after_request(self, handler: "H") -> "H":
+        """Decorator: call hook(request, response) before the answer is sent; it may return another."""
+        return webhal.registering.after_request(self, handler)
+
+    def error(self, status: "int | type[Exception]") -> "Callable[[H], H]":
+        """Decorator: handler(request, error) answers for a status, or for exceptions of a type.
+
+        A refused request's error is an HTTPError; its status is the answer's, unless the handler gives one.
+        A status wins over a type, a derived type over its base. Raises ValueError for any other cause.
+        """
+        return webhal.registering.error(self, status)
+
+    def on(self, event: str) -> "Callable[[H], H]":
+        """Decorator: call the function when the server tells of `event`.
+
+        "listen" (address, port)        "connect" (client)         "link" ("up" or "down")
+        "response" (request, status, bytes of body; -1 for a streamed one)
+
+        Raises ValueError for any other event.
+        """
+        return webhal.registering.on(self, event)
 
     def run(
         self, port: int = 80, host: str = "", network: "Network | None" = None, **limits: "Unpack[Limits]"
@@ -81,16 +121,14 @@ class App:
         `limits` are those of Server. Raises OSError when the link cannot come up, or `port` is taken; TypeError or
         ValueError for limits, or a port, that cannot be.
         """
-        from webhal.run import listen, prepare
+        from webhal.starting import listen, prepare
 
         network, limits = prepare(network, limits)
         place = listen(network, port, host, limits["connections"])
         # So that a board forgets run.py; here, because deeper in the stack MicroPython may still find pointers to it.
         listen = prepare = None  # type: ignore[assignment]
         gc.collect()
-        from webhal.server import Server
-
-        server = Server(self, network, limits)
+        server = webhal.server.create(self, network, limits)
         server.adopt(*place)
         server.run()
 
@@ -99,7 +137,7 @@ class App:
     def handle(self, request: "Request") -> "Any":
         """The Response to `request`, a str for a plain one, or the running handler if it is async or streams.
 
-        A running handler's outcome goes to `request.app.finish` or `request.app.fail`.
+        A running handler's outcome goes to response.finish or errors.fail.
         """
         request.app = self
         try:
@@ -107,13 +145,21 @@ class App:
             if handler:
                 result = handler(request)
             else:
-                result = self.search(request, request.path)
+                result = webhal.routing.handle(self, request, request.path)
             if type(result) is str and self.plain:
                 return result
             if hasattr(result, "send") or hasattr(result, "__anext__"):
                 return result
-            return request.app.finish(request, result)
+            return webhal.response.finish(request.app, request, result)
         except MemoryError:
             raise
         except Exception as error:
-            return request.app.fail(request, error)
+            return webhal.errors.handle(request.app, request, error)
+
+    def emit(self, event: str, *values: object) -> None:
+        """Call the functions registered for `event`; what they raise is logged."""
+        for handler in self.events.get(event, ()):
+            try:
+                handler(*values)
+            except Exception as error:
+                webhal.log.log(error)

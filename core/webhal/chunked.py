@@ -3,9 +3,12 @@
 Only decoding lives here; responses are put into chunks in response.py.
 """
 
+from webhal.errors import HTTPError
 from webhal.head import CONTROLS, TOKEN
-from webhal.http import Connection
-from webhal.httperror import HTTPError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from webhal.http import Reader
 
 _HEX = b"0123456789abcdefABCDEF"
 _SIZE_DIGITS = 8  # hexadecimal digits of a chunk's size; more would be over 4 GB
@@ -22,10 +25,10 @@ class Chunked:
         self.closing = False  # the CRLF after a chunk's data is due: a line of no bytes
         self.trailers = False  # the last chunk was seen
 
-    def read(self, connection: Connection, most: int) -> "bytes | None":
-        """What Connection.read_body promises."""
+    def read(self, reader: "Reader", most: int) -> "bytes | None":
+        """What Reader.read_body promises."""
         while not self.left:
-            line = self._line(connection)
+            line = self._line(reader)
             if line is None:
                 return None
             if self.closing:
@@ -35,22 +38,22 @@ class Chunked:
                 self.trailers = self.left == 0
                 self.closing = not self.trailers
             elif not line:
-                connection.left = 0
-                del connection.chunks
+                reader.left = 0
+                del reader.chunks
                 return b""
             else:
                 _judge_trailer(line)
                 self.limit -= len(line) + 2
-        start = connection.start
-        piece = connection.input[start : start + min(most, self.left)]
-        connection.start += len(piece)
+        start = reader.start
+        piece = reader.input[start : start + min(most, self.left)]
+        reader.start += len(piece)
         self.left -= len(piece)
         return bytes(piece) or None
 
-    def _line(self, connection: Connection) -> "bytes | None":
+    def _line(self, reader: "Reader") -> "bytes | None":
         """The next line, without its CRLF, once it is whole."""
-        data = connection.input
-        start = connection.start
+        data = reader.input
+        start = reader.start
         end = data.find(b"\n", start)
         limit = 0 if self.closing else self.limit if self.trailers else _SIZE_LINE
         if (len(data) if end < 0 else end) - start > limit + 1:
@@ -59,13 +62,8 @@ class Chunked:
             return None
         if end == start or data[end - 1] != 13:
             raise HTTPError(400, "line feed without carriage return")
-        connection.start = end + 1
+        reader.start = end + 1
         return bytes(data[start : end - 1])
-
-
-def begin_chunks(connection: Connection, limit: int) -> None:
-    """The body that follows is in chunks; its trailers have `limit` bytes at most."""
-    connection.chunks = Chunked(limit)
 
 
 def _size(line: bytes) -> int:

@@ -1,10 +1,14 @@
 """Setting cookies (RFC 6265, 4.1), loaded when used. Reading them is in request.py."""
 
-from webhal.response import TOKEN, Response
+from webhal.response import TOKEN
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from webhal.response import Response
 
 
 def set_cookie(
-    response: Response,
+    response: "Response",
     name: str,
     value: str,
     max_age: "int | None" = None,

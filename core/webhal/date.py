@@ -29,7 +29,7 @@ def http_date(seconds: int) -> str:
     )
 
 
-def stamp(server: "Server") -> None:
+def tick(server: "Server") -> None:
     """Give a server's responses their Date (RFC 9110, 6.6.1), where the clock is set."""
     seconds = server.network.unix_time()  # type: ignore[attr-defined] # of net.Optional, and it is there
     server.fields = "" if seconds is None else "Date: %s\r\n" % http_date(seconds)

@@ -1,29 +1,45 @@
-"""Answers to what went wrong: error handlers and their default text; loaded at the first error."""
+"""HTTPError, and what answers errors: error handlers and their default text; loaded at the first error."""
 
-from webhal.http import Request
-from webhal.httperror import HTTPError
-from webhal.log import log
-from webhal.response import Response, to_response
+import webhal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, NoReturn
 
     from webhal.app import App
+    from webhal.http import Request
+    from webhal.response import Response
 
 
-def fail(app: "App", request: Request, error: Exception) -> Response:
+class HTTPError(Exception):
+    """Answer the request with an error: `status`, `message` (text for the client, or "")."""
+
+    def __init__(self, status: int, message: str = "", headers: "dict[str, str] | None" = None) -> None:
+        super().__init__(status, message)
+        self.status = status
+        self.message = message
+        self.headers = headers
+
+
+def abort(status: int, message: str = "", headers: "dict[str, str] | None" = None) -> "NoReturn":
+    """Answer with an error status (400 to 599), by the application's error handler if it has one."""
+    if not 400 <= status <= 599:
+        raise ValueError("abort takes a status from 400 to 599, not " + repr(status))
+    raise HTTPError(status, message, headers)
+
+
+def handle(app: "App", request: "Request", error: BaseException) -> "Response":
     """The Response to send for what a handler or the parser raised; raises MemoryError only."""
     try:
-        return app.finish(request, _explain(app, error, request))
+        return webhal.response.finish(app, request, _explain(app, error, request))
     except MemoryError:
         raise
     except Exception as second:
-        log(second)
-        return Response("Internal Server Error\n", 500)
+        webhal.log.log(second)
+        return webhal.response.Response("Internal Server Error\n", 500)
 
 
-def _explain(app: "App", error: "Any", request: Request) -> Response:
+def _explain(app: "App", error: "Any", request: "Request") -> "Response":
     """What the error handler says that fits best, here or in the applications around; else the default."""
     refused = isinstance(error, HTTPError)
     status = error.status if refused else 500
@@ -38,23 +54,21 @@ def _explain(app: "App", error: "Any", request: Request) -> Response:
                     best = cause
             handler = errors.get(best)
         if not handler and not refused and 500 in errors:
-            log(error)
+            webhal.log.log(error)
             handler = errors[500]
         if handler:
             result = handler(request, error)
-            if isinstance(result, (tuple, Response)):
-                return to_response(result)
-            return Response(result, status)
+            if isinstance(result, (tuple, webhal.response.Response)):
+                return webhal.response.to_response(result)
+            return webhal.response.Response(result, status)
         around = getattr(around, "parent", None)
     if not refused:
-        log(error)
-        return Response("Internal Server Error\n", 500)
+        webhal.log.log(error)
+        return webhal.response.Response("Internal Server Error\n", 500)
     headers = {"Content-Type": "text/plain; charset=utf-8"}
     if error.headers:
         headers.update(error.headers)
     text = error.message
     if not text:
-        from webhal.status import phrase
-
-        text = phrase(status)
-    return Response(text + "\n", status, headers)
+        text = webhal.response.phrase(status)
+    return webhal.response.Response(text + "\n", status, headers)

@@ -1,174 +1,228 @@
-"""Requests and responses beyond the plain ones that slot.py serves itself; loaded with the first of them.
+"""Requests and responses beyond the plain ones that connection.py serves itself; loaded with the first of them.
 
-Bodies that are read whole, Responses, what a client does not take at once. What runs longer than a step is
-in stream.py.
+Bodies that are read whole, Responses, what a client does not take at once. Answers that are made piece by piece are in
+stream.py.
 """
 
+import webhal
 from webhal.http import Request
-from webhal.httperror import HTTPError
-from webhal.log import log
-from webhal.response import Response, serialise
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
     from webhal.app import App
+    from webhal.connection import Connection
+    from webhal.response import Response
     from webhal.server import Server
-    from webhal.slot import Slot
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-def begin_body(server: "Server", slot: "Slot", request: Request) -> None:
+def next(connection: "Connection", server: "Server", request: Request) -> None:
     """The head of a request with a body is there."""
-    slot.rest = request
-    if slot.phase != "rest":
-        slot.phase = "rest"
-        slot.since = server.now
+    connection.work = request
+    request.body = b""
+    if connection.phase != "rest":
+        connection.phase = "rest"
+        connection.since = server.now
     if request.length > server.body and not _streams(server.app, request):
-        raise HTTPError(413)
-    if request.waits and slot.start == len(slot.input):
-        server.send(slot, _CONTINUE, request)
+        raise webhal.errors.HTTPError(413)
+    if request.waits and connection.start == len(connection.input):
+        connection.send(server, _CONTINUE, b"", request)
     else:
-        read_body(server, slot, request)
+        read_body(connection, server, request)
 
 
-def read_body(server: "Server", slot: "Slot", request: Request) -> None:
+def read_body(connection: "Connection", server: "Server", request: Request) -> None:
     """Read the body whole, then dispatch; or let a handler that streams do the reading."""
-    while not _streams(server.app, request):
-        piece = slot.read_body(server.body + 1)
-        if piece is None:
-            return
-        if not piece:
-            break
-        if len(request.body) + len(piece) > server.body:
-            raise HTTPError(413)
-        if not request.body:
-            request.body = piece
-        else:
-            if type(request.body) is bytes:
-                request.body = bytearray(request.body)  # type: ignore[assignment] # until it is whole
-            request.body.extend(piece)  # type: ignore[attr-defined]
+    if _streams(server.app, request):
+        del request.body
+        request.connection = connection
     else:
-        slot.lend(request)
-    request.body = bytes(request.body)
-    server.dispatch(slot, request)
+        while True:
+            piece = connection.read_body(server.body + 1)
+            if piece is None:
+                return
+            if not piece:
+                break
+            if len(request.body) + len(piece) > server.body:
+                raise webhal.errors.HTTPError(413)
+            if not request.body:
+                request.body = piece
+            else:
+                if type(request.body) is bytes:
+                    request.body = bytearray(request.body)  # type: ignore[assignment] # until it is whole
+                request.body.extend(piece)  # type: ignore[attr-defined]
+        request.body = bytes(request.body)
+    connection.dispatch(server, request)
 
 
 def _streams(app: "App", request: Request) -> bool:
     """Whether the handler for a request reads its body itself."""
-    return bool(app.streamed or not app.plain) and app.streams(request)
+    if app.plain and not app.streamed:
+        return False
+    return webhal.routing.streams(app, request)
 
 
-def answer(server: "Server", slot: "Slot", request: Request, result: "Any") -> None:
+def dispatch(connection: "Connection", server: "Server", request: Request, result: "Any") -> None:
     """Send what the application made of a request."""
-    if isinstance(result, (str, Response)):
-        slot.rest = None
-        respond(server, slot, request, result if isinstance(result, Response) else Response(result))
+    response = webhal.response.Response
+    if isinstance(result, str):
+        result = response(result)
+    if isinstance(result, response):
+        connection.work = None
+        respond(connection, server, request, result)
+    elif hasattr(result, "begin"):
+        result.begin(server, connection, request)
     else:
-        server.stream(slot, request, result, None)
+        webhal.stream.Stream(request, result).begin(server, connection, request)
 
 
-def respond(server: "Server", slot: "Slot", request: Request, response: Response) -> None:
+def respond(connection: "Connection", server: "Server", request: Request, response: "Response") -> None:
     """Send a response that ends the request."""
-    if slot.left:
+    if connection.left:
         request.keep = False
-    fields = connection_fields(server, slot, request)
-    if slot.left:
-        slot.keep = -1
+    fields = connection_fields(connection, server, request)
     try:
-        head, body = serialise(response, request.method, fields)
+        head, body = webhal.response.serialise(response, request.method, fields)
     except MemoryError:
         raise
     except Exception as error:
-        log(error)
-        response = Response("Internal Server Error\n", 500)
-        head, body = serialise(response, request.method, fields)
+        response = webhal.errors.handle(request.app, request, error)
+        try:
+            head, body = webhal.response.serialise(response, request.method, fields)
+        except MemoryError:
+            raise
+        except Exception as second:
+            webhal.log.log(second)
+            response = webhal.response.Response("Internal Server Error\n", 500)
+            head, body = webhal.response.serialise(response, request.method, fields)
     if head is None:
-        server.stream(slot, request, body, response)
+        webhal.stream.Stream(request, body, response).begin(server, connection, request)
         return
     if "response" in server.app.events:
         server.app.emit("response", request, response.status, len(body))
-    if not body:
-        server.send(slot, head)
-    elif len(head) + len(body) <= len(server.view):
-        server.send(slot, head + body)
+    if len(head) + len(body) <= server.buffer:
+        connection.send(server, head + body)
     else:
-        server.send(slot, head, body)
+        join(connection, server, head, body)
 
 
-def connection_fields(server: "Server", slot: "Slot", request: Request) -> str:
+def connection_fields(connection: "Connection", server: "Server", request: Request) -> str:
     """Decide whether the connection stays open; the field lines that every response has."""
-    if not request.keep or server.full or server.stopping:
-        slot.keep = -1 if request.keep else 0
+    if not request.keep or server.closes or server.stopping:
+        last(connection, server, request)
         return server.fields + "Connection: close\r\n"
-    slot.keep = 1
+    connection.keep = 1
     return server.fields if request.minor else server.fields + "Connection: keep-alive\r\n"
 
 
-def sent(server: "Server", slot: "Slot", out: "bytes | bytearray | memoryview", count: int, rest: "Any") -> None:
-    """The platform took `count` bytes of `out`: see to the others, and then to `rest`."""
-    slot.rest = rest
+def last(connection: "Connection", server: "Server", request: Request) -> None:
+    """This is the connection's last answer, if only because others wait for its slot."""
+    connection.keep = -1 if request.keep or connection.left else 0
+    if request.keep and server.closes:
+        server.closes -= 1
+
+
+def join(
+    connection: "Connection", server: "Server", out: bytes, more: "bytes | bytearray | memoryview", work: "Any" = None
+) -> None:
+    """Send `out` and what the receive buffer has room for of `more` in one write.
+
+    For where TCP_NODELAY is not, a small write waits until the one before has been acknowledged (RFC 1122, 4.2.3.4).
+    """
+    begin = len(out)
+    size = min(server.buffer - begin, len(more))
+    if size <= 0:
+        connection.send(server, out, more, work)
+        return
+    more = memoryview(more)
+    server.view[:begin] = out
+    server.view[begin : begin + size] = more[:size]
+    send_view(connection, server, begin + size, more[size:], work)
+
+
+def send_view(
+    connection: "Connection", server: "Server", end: int, more: "bytes | bytearray | memoryview", work: "Any"
+) -> None:
+    """Send the first `end` bytes of the receive buffer, then `more`, then go on with `work`."""
+    count = server.network.send(connection.socket, server.view[:end], 0) or 0
+    connection.begun += count
+    try:
+        out = bytes(server.view[count:end])  # the buffer is needed for others: what was not taken is copied
+    except MemoryError:
+        raise OSError("no memory for what was not taken")
+    send(connection, server, out, 0, more, work)
+
+
+def send(
+    connection: "Connection",
+    server: "Server",
+    out: "bytes | bytearray | memoryview",
+    count: int,
+    more: "bytes | bytearray | memoryview",
+    work: "Any",
+) -> None:
+    """The platform took `count` bytes of `out`: see to the others, then to `more`, then to `work`."""
+    connection.more = more
+    connection.work = work
     if count < len(out):
-        slot.out = out
-        slot.sent = count
-        slot.phase = "write"
-        slot.since = server.now
-        server.network.watch(slot.socket, False, True)
+        connection.out = out
+        connection.sent = count
+        connection.phase = "write"
+        connection.since = server.now
+        server.network.watch(connection.socket, False, True)
     else:
-        _taken(server, slot)
+        _taken(connection, server)
 
 
-def proceed(server: "Server", slot: "Slot") -> None:
+def ready(connection: "Connection", server: "Server") -> None:
     """The socket of a connection that has something to go on with may be ready for it."""
-    rest = slot.rest
-    if slot.phase == "write":
-        _flush(server, slot)
-    elif type(rest) is not Request:
-        rest.ready(server, slot)
-    else:
-        count = server.receive(slot.socket, server.view)
+    work = connection.work
+    if connection.phase == "write":
+        count = server.network.send(connection.socket, connection.out, connection.sent)
         if count:
-            slot.receive(bytes(server.view[:count]))
-            read_body(server, slot, rest)
-        elif count is not None:
-            server.drop(slot)
-
-
-def _flush(server: "Server", slot: "Slot") -> None:
-    """Send more of what the client did not take at once."""
-    count = server.network.send(slot.socket, slot.out, slot.sent)
-    if count:
-        slot.since = server.now
-        slot.sent += count
-        if slot.sent == len(slot.out):
-            server.network.watch(slot.socket, True, False)
-            _taken(server, slot)
-
-
-def _taken(server: "Server", slot: "Slot") -> None:
-    """`out` is sent: on to `rest`, or to the next request."""
-    rest = slot.rest
-    slot.out = b""
-    slot.since = server.now
-    if isinstance(rest, (bytes, bytearray, memoryview)):
-        slot.phase = "write"
-        server.send(slot, rest)
-    elif type(rest) is Request:
-        slot.phase = "rest"
-        read_body(server, slot, rest)
-    elif rest is not None:
-        slot.phase = "handler"
-        server.again.append(slot)
-    elif slot.keep < 0:
-        server.linger(slot)
-    elif not slot.keep:
-        server.drop(slot)
-    elif slot.start < len(slot.input):
-        slot.phase = "handler"
-        server.again.append(slot)
+            connection.since = server.now
+            connection.begun += count
+            connection.sent += count
+            if connection.sent == len(connection.out):
+                server.network.watch(connection.socket, True, False)
+                _taken(connection, server)
+    elif type(work) is not Request:
+        work.ready(server, connection)
     else:
-        slot.phase = "idle"
-        slot.input = b""
-        slot.start = 0
+        count = server.receive(connection.socket, server.view)
+        if count:
+            connection.feed(bytes(server.view[:count]))
+            read_body(connection, server, work)
+        elif count is not None:
+            connection.drop(server)
+
+
+def _taken(connection: "Connection", server: "Server") -> None:
+    """`out` is sent: on to `more`, `work`, or the next request."""
+    work = connection.work
+    more = connection.more
+    connection.out = connection.more = b""
+    connection.since = server.now
+    if more:
+        connection.phase = "write"
+        connection.send(server, more, b"", work)
+    elif type(work) is Request:  # after 100 Continue
+        connection.begun = 0
+        connection.phase = "rest"
+        read_body(connection, server, work)
+    elif work:
+        work.taken(server, connection)
+    else:
+        connection.done(server)
+
+
+def linger(connection: "Connection", server: "Server") -> None:
+    """End our side and read on, so that what is still arriving does not cost the client its answer."""
+    connection.phase = "linger"
+    connection.since = server.now
+    connection.input = b""
+    server.network.shut(connection.socket)
+    server.network.watch(connection.socket, True, False)

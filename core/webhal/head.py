@@ -11,37 +11,38 @@ Rules for whoever edits this file:
 * How the bytes were cut on their way changes nothing, not even which of two errors is answered.
 """
 
-from webhal.http import Connection, Request
-from webhal.httperror import HTTPError
+import webhal
+from webhal.errors import HTTPError
+from webhal.http import Reader, Request
 
 # tchar of RFC 9110, 5.6.2, the frequent ones first: strip() searches it from the left.
 TOKEN = b"etaoinsrhldcumfpgwybvkxjqzACHUEOTILSRDNXPMFGKBVWYQJZ-0123456789_!#$%&'*+.^`|~"
+# What no field value and no request line may contain; CR and LF are told apart by their count.
+CONTROLS = b"\0\1\2\3\4\5\6\7\b\x0b\x0c\x0e\x0f\x10\x11\x12\x13\x14\x15\x16\x17\x18\x19\x1a\x1b\x1c\x1d\x1e\x1f\x7f"
 # Of a Host in lower case: RFC 3986, 3.2.2, without the comma, and with what IPv6 and the port need.
 HOST = b"etaoinsrhldcumfpgwybvkxjqz.0123456789-:[]_%~!$&'()*+;="
 DIGITS = b"0123456789"
 CHUNKED = -1  # Request.length where chunks tell the body's end
-# What no field value and no request line may contain; CR and LF are told apart by their count.
-CONTROLS = b"\0\1\2\3\4\5\6\7\b\x0b\x0c\x0e\x0f\x10\x11\x12\x13\x14\x15\x16\x17\x18\x19\x1a\x1b\x1c\x1d\x1e\x1f\x7f"
 _METHODS = b" GET HEAD POST PUT DELETE PATCH OPTIONS TRACE CONNECT "
 _LENGTH_DIGITS = 15  # in a Content-Length; more would be a petabyte
 
 
-def judge(connection: Connection, limit: int) -> "Request | None":
-    """What Connection.next_request promises."""
-    data = connection.input
-    start = connection.start
+def judge(reader: Reader, limit: int) -> "Request | None":
+    """What Reader.next_request promises."""
+    data = reader.input
+    start = reader.start
     while data.startswith(b"\r\n", start):  # RFC 9112, 2.2: empty lines before a request
         start += 2
-    connection.start = start
+    reader.start = start
     end = data.find(b"\r\n\r\n", start, start + limit) + 4
     if end < 4:
         _judge_part(data, start, start + limit)
         return None
     request = parse_head(bytes(data if start == 0 and end == len(data) else data[start:end]))
-    connection.start = end
-    connection.left = request.length
+    reader.start = end
+    reader.left = request.length
     if request.length < 0:
-        connection.begin_chunks(limit)
+        reader.chunks = webhal.chunked.Chunked(limit)
     return request
 
 
@@ -88,9 +89,7 @@ def _path(method: str, target: str) -> str:
     if query >= 0:
         path = path[:query]
     if "%" in path:
-        from webhal.text import unquote
-
-        path = unquote(path)
+        path = webhal.text.unquote(path)
         if "\0" in path:  # RFC 3986, 7.3
             raise HTTPError(400, "NUL in the path")
     return path

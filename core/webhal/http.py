@@ -10,17 +10,20 @@ makes the same Request. CPython has another one, a compiled expression (fast_hea
 the place of this one).
 """
 
-from webhal import late
+import webhal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from webhal import chunked, head, reading
     from webhal.app import App
     from webhal.chunked import Chunked
-    from webhal.reading import Read
+    from webhal.connection import Connection
     from webhal.request import MultiDict
+    from webhal.task import Read
+
+
+_METHODS = " GET POST HEAD PUT DELETE PATCH OPTIONS "
 
 
 class Request:
@@ -43,12 +46,11 @@ class Request:
 
     app: "App"
     client: "tuple[str, int]"
-    connection: "Connection"  # of a body that is streamed
+    connection: "Connection | None" = None  # of a body that is streamed
     minor = 1
     length = 0
     keep = True
     waits = False
-    body = b""
 
     def __init__(self, method: str, target: str, path: str, head: bytes) -> None:
         self.method = method
@@ -58,9 +60,8 @@ class Request:
 
     if TYPE_CHECKING:  # request.py has these; __getattr__ loads it
 
-        def attribute(self, name: str) -> object: ...
-
         args: MultiDict
+        body: bytes
         cookies: dict[str, str]
         form: MultiDict
         headers: MultiDict
@@ -68,20 +69,18 @@ class Request:
         text: str
 
         def read(self, most: int = 512) -> Read:
-            """Awaitable: the next 1 to `most` bytes of a streamed body, b"" at its end."""
+            """Awaitable: the next 1 to `most` bytes of the body, b"" at its end."""
 
     def __getattr__(self, name: str) -> object:
-        if name == "attribute":
-            return late(self, name)
-        value = self.attribute(name)
+        value = (webhal.text if name == "json" or name == "text" else webhal.request).attribute(self, name)
         setattr(self, name, value)
         return value
 
 
-class Connection:
+class Reader:
     """The input of one connection, consumed in order: head, body, next head ...
 
-    `receive` adds input, `next_request` and `read_body` take from it; both return None for "more input
+    `feed` adds input, `next_request` and `read_body` take from it; both return None for "more input
     is needed". The next request can be asked for once the body of this one was read to its end.
     """
 
@@ -90,7 +89,7 @@ class Connection:
     left = 0  # bytes of the current body not yet read, or -1 where `chunks` know
     chunks: "Chunked"
 
-    def receive(self, data: bytes) -> None:
+    def feed(self, data: bytes) -> None:
         """Add what was received, in order."""
         if self.start < len(self.input):
             if type(self.input) is bytes:
@@ -117,14 +116,22 @@ class Connection:
                 self.start = end
                 self.left = request.length
                 return request
-        return self.judge(limit)
+        return webhal.head.judge(self, limit)
 
-    __getattr__ = late
-    if TYPE_CHECKING:  # what `late` finds
-        judge = head.judge
-        read_body = reading.read_body
-        lend = reading.lend
-        begin_chunks = chunked.begin_chunks
+    def read_body(self, most: int) -> "bytes | None":
+        """The next 1 to `most` bytes of the body; b"" at its end.
+
+        Raises HTTPError: 400 for a malformed chunk, 431 for trailers that are too large.
+        """
+        if self.left < 0:
+            return self.chunks.read(self, most)
+        if self.left == 0:
+            return b""
+        start = self.start
+        piece = self.input[start : start + min(most, self.left)]
+        self.start += len(piece)
+        self.left -= len(piece)
+        return bytes(piece) or None
 
 
 def _plain_head(data: bytes) -> "Request | None":
@@ -135,7 +142,7 @@ def _plain_head(data: bytes) -> "Request | None":
     text = str(data, "utf-8")  # a constant str takes a third of the heap of constant bytes
     stop = text.find("\r\n")
     parts = text[:stop].split(" ")
-    if len(parts) != 3 or parts[2] != "HTTP/1.1" or parts[0] not in ("GET", "POST", "PUT", "DELETE"):
+    if len(parts) != 3 or parts[2] != "HTTP/1.1" or " " + parts[0] + " " not in _METHODS:
         return None
     target = parts[1]
     raw = target.encode()

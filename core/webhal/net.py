@@ -136,7 +136,7 @@ class Limits(TypedDict, total=False):
     connections: int
     head: int
     body: int
-    deadlines: tuple[float, float, float, float]
+    deadlines: dict[str, float] | tuple[float, float, float, float]
     buffer: int
 
 
@@ -146,8 +146,8 @@ class Optional(Protocol):
     limits: Limits
     """What webhal serves within; without it, what suits an ESP8266."""
 
-    tight: bool
-    """Whatever its value: memory is short, and what webhal loads late makes room a second after its last use."""
+    Server: Any
+    """The subclass of webhal.Server that suits this platform."""
 
     def unix_time(self) -> int | None:
         """Seconds since 1970-01-01 UTC, or None while the clock is not set."""

@@ -1,9 +1,7 @@
-"""What an application registers beside GET and POST routes: other methods, applications, hooks, events.
+"""Registering hooks, applications and events: the methods of App that only setting one up calls.
 
-The functions that webhal._LATE names are methods of App.
+A board forgets this once it serves.
 """
-
-from webhal.routes import route
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,27 +10,8 @@ if TYPE_CHECKING:
     from webhal.app import App, H
 
 
-def put(app: "App", path: str, stream: bool = False) -> "Callable[[H], H]":
-    """Decorator: `route` for PUT."""
-    return route(app, path, ("PUT",), stream)
-
-
-def patch(app: "App", path: str, stream: bool = False) -> "Callable[[H], H]":
-    """Decorator: `route` for PATCH."""
-    return route(app, path, ("PATCH",), stream)
-
-
-def delete(app: "App", path: str, stream: bool = False) -> "Callable[[H], H]":
-    """Decorator: `route` for DELETE."""
-    return route(app, path, ("DELETE",), stream)
-
-
 def mount(app: "App", prefix: str, mounted: "App") -> None:
-    """Let `mounted` answer what lies under `prefix`, with its own hooks inside those of this application.
-
-    Its routes are relative to the prefix, `request.path` stays whole. Raises ValueError for a prefix that
-    does not start with / or ends with it, and for an application that is mounted already.
-    """
+    """What App.mount promises."""
     if prefix[:1] != "/" or prefix[-1:] == "/":
         raise ValueError("a prefix starts with / and does not end with it: " + repr(prefix))
     around: "App | None" = app
@@ -46,25 +25,21 @@ def mount(app: "App", prefix: str, mounted: "App") -> None:
 
 
 def before_request(app: "App", hook: "H") -> "H":
-    """Decorator: call hook(request) before the handler; what it returns, if not None, is the answer."""
+    """What App.before_request promises."""
     app.before = getattr(app, "before", ()) + (hook,)
     app.plain = False
     return hook
 
 
 def after_request(app: "App", hook: "H") -> "H":
-    """Decorator: call hook(request, response) before the answer is sent; it may return another."""
+    """What App.after_request promises."""
     app.after = getattr(app, "after", ()) + (hook,)
     app.plain = False
     return hook
 
 
 def error(app: "App", cause: "int | type[Exception]") -> "Callable[[H], H]":
-    """Decorator: handler(request, error) answers for a status, or for exceptions of a type.
-
-    A refused request's error is an HTTPError; its status is the answer's, unless the handler gives one.
-    A status wins over a type, a derived type over its base. Raises ValueError for any other cause.
-    """
+    """What App.error promises."""
     if not isinstance(cause, type) and (not isinstance(cause, int) or not 400 <= cause <= 599):
         raise ValueError("error takes a status from 400 to 599 or a type of exception, not " + repr(cause))
 
@@ -77,13 +52,7 @@ def error(app: "App", cause: "int | type[Exception]") -> "Callable[[H], H]":
 
 
 def on(app: "App", event: str) -> "Callable[[H], H]":
-    """Decorator: call the function when the server tells of `event`.
-
-    "listen" (address, port)        "connect" (client)         "link" ("up" or "down")
-    "response" (request, status, bytes of body; -1 for a streamed one)
-
-    Raises ValueError for any other event.
-    """
+    """What App.on promises."""
     if event not in ("listen", "connect", "link", "response"):
         raise ValueError("events are listen, connect, link and response, not " + repr(event))
 

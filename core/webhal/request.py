@@ -1,31 +1,31 @@
 """What a Request offers beyond its head and body, loaded when an application first asks for it.
 
-`attribute` makes each of these once: args, headers, cookies, text, json, form, read. The judgement of a
-request's bytes is in http.py; what is malformed in a value here is answered with 400 all the same.
+`attribute` makes each of these once: args, headers, cookies, form, read; text and json are in text.py. The judgement of
+a request's bytes is in http.py; what is malformed in a value here is answered with 400 all the same.
 """
 
-from webhal.http import Request
-from webhal.httperror import HTTPError
-from webhal.text import decode, unquote
+import webhal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import overload
 
+    from webhal.http import Request
+
 
 class MultiDict:
     """Names with one or several str values, in the order in which the client sent them."""
 
-    def __init__(self, pairs: "list[tuple[str, str]]", fold: bool = False) -> None:
+    def __init__(self, pairs: "list[tuple[str, str]]", head: bytes = b"") -> None:
         self.pairs = pairs
-        self.fold = fold  # names are compared in lower case
+        self.head = head  # of a request, whose fields these are: read anew each time, because it is in memory anyway
 
     def getlist(self, name: str) -> "list[str]":
         """All values of `name`."""
-        if self.fold:
+        if self.head:
             name = name.lower()
-        return [value for known, value in self.pairs if known == name]
+        return [value for known, value in self.items() if known == name]
 
     if TYPE_CHECKING:
 
@@ -51,41 +51,43 @@ class MultiDict:
         return bool(self.getlist(name))
 
     def __iter__(self) -> "Iterator[str]":
-        return iter([name for name, _ in self.pairs])
+        return iter([name for name, _ in self.items()])
 
     def __len__(self) -> int:
-        return len(self.pairs)
+        pairs = self.items()
+        return len(pairs)
 
     def items(self) -> "list[tuple[str, str]]":
         """(name, value) pairs, a name with several values several times."""
-        return self.pairs
+        return _fields(self.head) if self.head else self.pairs
 
 
-ATTRIBUTES: "tuple[str, ...]" = ("args", "cookies", "form", "headers", "json", "read", "text")
-
-
-def attribute(request: Request, name: str) -> object:
+def attribute(request: "Request", name: str) -> object:
     """The value of a Request's late attribute. Raises AttributeError, or HTTPError for bad input."""
     if name == "headers":
-        return MultiDict(_fields(request.head), True)
+        return MultiDict([], request.head)
     if name == "args":
         query = request.target.find("?")
         return MultiDict(_pairs(request.target[query + 1 :] if query >= 0 else ""))
     if name == "cookies":
-        return _cookies(request.headers.getlist("cookie"))
-    if name == "text":
-        return decode(request.body)
-    if name == "json":
-        return _json(request.body)
+        cookies: "dict[str, str]" = {}  # RFC 6265, 4.2; the first of a name wins
+        for part in ";".join(request.headers.getlist("cookie")).split(";"):
+            equals = part.find("=")
+            known = part[:equals].strip()
+            if equals > 0 and known and known not in cookies:
+                cookies[known] = part[equals + 1 :].strip().strip('"')
+        return cookies
     if name == "form":
         kind = request.headers.get("content-type") or ""
         if kind.split(";")[0].strip().lower() != "application/x-www-form-urlencoded":
-            raise HTTPError(415, "a form is application/x-www-form-urlencoded")
-        return MultiDict(_pairs(decode(request.body)))
+            raise webhal.errors.HTTPError(415, "a form is application/x-www-form-urlencoded")
+        return MultiDict(_pairs(webhal.text.decode(request.body)))
+    if name == "body":
+        if request.connection:
+            raise RuntimeError("this handler reads the body: await request.read(n), until it is empty")
+        return b""
     if name == "read":
-        from webhal.reading import Read
-
-        return lambda most=512: Read(request, most)
+        return lambda most=512: webhal.task.Read(request, most)
     raise AttributeError("a request has no " + repr(name))
 
 
@@ -96,9 +98,9 @@ def _pairs(text: str) -> "list[tuple[str, str]]":
         if part:
             equals = part.find("=")
             if equals < 0:
-                pairs.append((unquote(part), ""))
+                pairs.append((webhal.text.unquote(part), ""))
             else:
-                pairs.append((unquote(part[:equals]), unquote(part[equals + 1 :])))
+                pairs.append((webhal.text.unquote(part[:equals]), webhal.text.unquote(part[equals + 1 :])))
     return pairs
 
 
@@ -126,24 +128,3 @@ def _text(data: bytes) -> str:
                 text.append(0xC0 | byte >> 6)
                 text.append(0x80 | byte & 0x3F)
         return str(text, "utf-8")
-
-
-def _cookies(values: "list[str]") -> "dict[str, str]":
-    """The cookies of a request by name (RFC 6265, 4.2); the first of a name wins."""
-    cookies: "dict[str, str]" = {}
-    for value in values:
-        for part in value.split(";"):
-            equals = part.find("=")
-            name = part[:equals].strip()
-            if equals > 0 and name and name not in cookies:
-                cookies[name] = part[equals + 1 :].strip().strip('"')
-    return cookies
-
-
-def _json(body: bytes) -> object:
-    import json
-
-    try:
-        return json.loads(decode(body))
-    except (ValueError, RuntimeError):  # RuntimeError: nested too deeply
-        raise HTTPError(400, "malformed JSON") from None

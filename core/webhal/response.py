@@ -1,15 +1,36 @@
 """Responses (RFC 9110, RFC 9112): what a handler returned, made into bytes.
 
-Bodies that are streamed are in stream.py and reason phrases other than OK in status.py, both loaded when
-needed. What a response's fields may contain is judged here and nowhere else.
+Bodies that are streamed are in stream.py. What a response's fields may contain is judged here and nowhere else.
 """
+
+import webhal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
+
+    from webhal.app import App
+    from webhal.http import Request
 
 # tchar of RFC 9110, 5.6.2. As str, which takes a third of the heap of constant bytes; head.py judges bytes.
 TOKEN = "etaoinsrhldcumfpgwybvkxjqzACHUEOTILSRDNXPMFGKBVWYQJZ-0123456789_!#$%&'*+.^`|~"
+# Reason phrases (RFC 9110, 15; RFC 6585).
+_PHRASES = (
+    "200 OK\n201 Created\n202 Accepted\n204 No Content\n205 Reset Content\n206 Partial Content\n"
+    "301 Moved Permanently\n302 Found\n303 See Other\n304 Not Modified\n307 Temporary Redirect\n"
+    "308 Permanent Redirect\n400 Bad Request\n"
+    "401 Unauthorized\n403 Forbidden\n404 Not Found\n405 Method Not Allowed\n408 Request Timeout\n409 Conflict\n"
+    "410 Gone\n412 Precondition Failed\n413 Content Too Large\n414 URI Too Long\n415 Unsupported Media Type\n"
+    "416 Range Not Satisfiable\n417 Expectation Failed\n422 Unprocessable Content\n429 Too Many Requests\n"
+    "431 Request Header Fields Too Large\n500 Internal Server Error\n501 Not Implemented\n503 Service Unavailable\n"
+    "505 HTTP Version Not Supported\n"
+)
+try:  # text as bytes: the same memory, where it is UTF-8 there
+    memoryview("")  # type: ignore[arg-type]
+    utf8: "Callable[[str], bytes | memoryview]" = memoryview  # type: ignore[assignment]
+except TypeError:
+    utf8 = str.encode
 _HTML = "text/html; charset=utf-8"
 _BYTES = "application/octet-stream"
 
@@ -31,9 +52,14 @@ class Response:
 
     def set_cookie(self, name: str, value: str, **attributes: "Any") -> None:
         """Add a Set-Cookie field; for the attributes see cookies.set_cookie."""
-        from webhal.cookies import set_cookie
+        webhal.cookies.set_cookie(self, name, value, **attributes)
 
-        set_cookie(self, name, value, **attributes)
+
+def redirect(url: str, status: int = 302) -> Response:
+    """A response that sends the client to `url`: 301, 302, 303, 307 or 308."""
+    if status not in (301, 302, 303, 307, 308):
+        raise ValueError("redirect takes 301, 302, 303, 307 or 308, not " + repr(status))
+    return Response(b"", status, {"Location": url})
 
 
 def to_response(result: "Any") -> Response:
@@ -47,27 +73,35 @@ def to_response(result: "Any") -> Response:
     return Response(result)
 
 
+def finish(app: "App", request: "Request", answer: object) -> Response:
+    """The Response to send for what a handler returned, once the hooks have seen it."""
+    response = to_response(answer)
+    if not app.plain:
+        for hook in getattr(app, "after", ()):
+            response = hook(request, response) or response
+        around: "App | None" = getattr(app, "parent", None)
+        if around:
+            return finish(around, request, response)
+    return response
+
+
 def serialise(response: Response, method: str, extra: str) -> "tuple[bytes | None, Any]":
     """(head, body) of the response to a request of this `method`; `extra` are field lines for the head.
 
     (None, body) for a body that is streamed: stream.py makes its head when the first piece is there.
     Raises ValueError or TypeError for a response that HTTP cannot carry.
     """
-    body = response.body
-    kind = _HTML
-    if isinstance(body, str):
-        body = body.encode()
-    elif isinstance(body, (bytes, bytearray, memoryview)):
-        kind = _BYTES
+    kind, body = encode(response.body)
+    if kind:
+        pass
     elif body is None:
         body = b""
-        kind = ""
         if response.status == 200:
             response.status = 204
     elif isinstance(body, (dict, list)):
         import json
 
-        body = json.dumps(body).encode()
+        body = utf8(json.dumps(body))
         kind = "application/json"
     elif hasattr(body, "__next__") or hasattr(body, "send") or hasattr(body, "__anext__"):
         return None, body
@@ -91,6 +125,13 @@ def serialise(response: Response, method: str, extra: str) -> "tuple[bytes | Non
     return head(response, kind, None if bare else length, extra) + b"\r\n", body
 
 
+def encode(body: "Any") -> "tuple[str, Any]":
+    """(Content-Type, bytes) of text or bytes; ("", body) of anything else."""
+    if isinstance(body, str):
+        return _HTML, utf8(body)
+    return _BYTES if isinstance(body, (bytes, bytearray, memoryview)) else "", body
+
+
 def find(headers: "dict[str, Any]", lower: str) -> "Any":
     """The value of the field whose name is `lower` in lower case, or None."""
     for name in headers:
@@ -104,12 +145,6 @@ def head(response: Response, kind: str, length: "int | None", extra: str) -> byt
     status = response.status
     if not isinstance(status, int) or not 200 <= status <= 599:
         raise ValueError("a status is an int from 200 to 599, not " + repr(status))
-    if status == 200:
-        reason = "OK"
-    else:
-        from webhal.status import phrase
-
-        reason = phrase(status)
     lines = [""]
     for name in response.headers:
         lower = name.lower()
@@ -125,12 +160,18 @@ def head(response: Response, kind: str, length: "int | None", extra: str) -> byt
                 if not isinstance(value, (str, int, float)):
                     raise TypeError("a field's value is str, a number, or a list of them, not " + repr(value))
                 lines.append(_field(name, str(value)))
-    lines[0] = "HTTP/1.1 %d %s\r\n%s" % (status, reason, extra)
+    lines[0] = "HTTP/1.1 %d %s\r\n%s" % (status, phrase(status), extra)
     if kind and length != 0 and status != 204 and status != 304:
         lines.append("Content-Type: %s\r\n" % kind)
     if length is not None:
         lines.append("Content-Length: %d\r\n" % length)
     return "".join(lines).encode()
+
+
+def phrase(status: int) -> str:
+    """The reason phrase of `status`, "" for one without (a client must not mind: RFC 9112, 4)."""
+    start = _PHRASES.find("%d " % status)
+    return "" if start < 0 else _PHRASES[start + 4 : _PHRASES.find("\n", start)]
 
 
 def _field(name: str, value: str) -> str:

@@ -1,44 +1,26 @@
-"""Registering routes; loaded when an application does, and forgotten when it is served.
-
-The functions that webhal._LATE names are methods of App.
-"""
+"""Registering routes: what App.route and its kin do. A board forgets this once it serves."""
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     from webhal.app import App, H
 
-
-def get(app: "App", path: str, stream: bool = False) -> "Callable[[H], H]":
-    """Decorator: `route` for GET, and so for HEAD."""
-    return route(app, path, ("GET",), stream)
+_METHODS = " GET HEAD POST PUT PATCH DELETE OPTIONS TRACE CONNECT "
 
 
-def post(app: "App", path: str, stream: bool = False) -> "Callable[[H], H]":
-    """Decorator: `route` for POST."""
-    return route(app, path, ("POST",), stream)
-
-
-def route(
-    app: "App", path: str, methods: "tuple[str, ...] | list[str]" = ("GET",), stream: bool = False
-) -> "Callable[[H], H]":
-    """Decorator: the handler for `path`, which may have parameters: <name>, <int:name>, <path:name>.
-
-    stream: call the handler once the head is there; it reads the body with `await request.read(n)`.
-    Raises ValueError for a path or methods that cannot be matched.
-    """
+def route(app: "App", path: str, methods: "tuple[str, ...] | list[str]", stream: bool) -> "Callable[[H], H]":
+    """What App.route promises."""
     for method in methods:
-        if " " in method or " " + method + " " not in " GET HEAD POST PUT PATCH DELETE OPTIONS TRACE CONNECT ":
+        if " " in method or " " + method + " " not in _METHODS:
             raise ValueError("methods are a tuple such as ('GET', 'POST') of those of RFC 9110, not " + repr(methods))
-    add = None
-    if "<" in path or path[:1] != "/":
-        add = app.pattern(path)
+    segments = compile_path(path) if "<" in path or path[:1] != "/" else None
 
     def register(handler: "H") -> "H":
         for method in methods:
-            if add:
-                add(method, handler)
+            if segments:
+                app.patterns = getattr(app, "patterns", ()) + ((method, segments, handler),)
             else:
                 app.routes[method + " " + path] = handler
         if stream:
@@ -46,3 +28,24 @@ def route(
         return handler
 
     return register
+
+
+def compile_path(path: str) -> "list[Any]":
+    """The segments of a path: a str to be matched, or a tuple (converter,) for a parameter.
+
+    Raises ValueError unless each parameter is a whole segment <name>, <int:name> or, at the end, <path:name>.
+    """
+    if path[:1] != "/":
+        raise ValueError("a path starts with /, not " + repr(path))
+    segments: "list[Any]" = path.split("/")
+    for index, segment in enumerate(segments):
+        if "<" in segment or ">" in segment:
+            inner = segment[1:-1].split(":")
+            kind = inner[0] if len(inner) == 2 else "str"
+            whole = segment[0] == "<" and segment[-1] == ">" and inner[-1] and len(inner) <= 2
+            if not whole or "<" in inner[-1] or kind not in ("str", "int", "path"):
+                raise ValueError("a parameter is <name>, <int:name> or <path:name>, not " + repr(segment))
+            if kind == "path" and index < len(segments) - 1:
+                raise ValueError("<path:…> ends a path: " + repr(path))
+            segments[index] = (kind,)
+    return segments

@@ -1,46 +1,13 @@
 """Routes beyond a fixed path and method: parameters, mounted applications, HEAD, OPTIONS, 405; loaded when used."""
 
-from webhal.app import App
-from webhal.http import Request
-from webhal.httperror import HTTPError
+import webhal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
-    from webhal.app import Handler
-
-
-def compile_path(path: str) -> "list[Any]":
-    """The segments of a path: a str to be matched, or a tuple (converter,) for a parameter.
-
-    Raises ValueError unless each parameter is a whole segment <name>, <int:name> or, at the end, <path:name>.
-    """
-    if path[:1] != "/":
-        raise ValueError("a path starts with /, not " + repr(path))
-    segments: "list[Any]" = path.split("/")
-    for index, segment in enumerate(segments):
-        if "<" in segment or ">" in segment:
-            inner = segment[1:-1].split(":")
-            kind = inner[0] if len(inner) == 2 else "str"
-            whole = segment[0] == "<" and segment[-1] == ">" and inner[-1] and len(inner) <= 2
-            if not whole or "<" in inner[-1] or kind not in ("str", "int", "path"):
-                raise ValueError("a parameter is <name>, <int:name> or <path:name>, not " + repr(segment))
-            if kind == "path" and index < len(segments) - 1:
-                raise ValueError("<path:…> ends a path: " + repr(path))
-            segments[index] = (kind,)
-    return segments
-
-
-def pattern(app: App, path: str) -> "Callable[[str, Handler], None]":
-    """What registers handlers for a path with parameters. Raises ValueError for one that cannot be matched."""
-    segments = compile_path(path)
-
-    def add(method: str, handler: "Handler") -> None:
-        app.patterns = getattr(app, "patterns", ()) + ((method, segments, handler),)
-
-    return add
+    from webhal.app import App, Handler
+    from webhal.http import Request
 
 
 def match(segments: "list[Any]", parts: "list[str]") -> "list[Any] | None":
@@ -67,7 +34,7 @@ def match(segments: "list[Any]", parts: "list[str]") -> "list[Any] | None":
     return values if len(parts) == len(segments) else None
 
 
-def search(app: App, request: Request, path: str) -> "Any":
+def handle(app: "App", request: "Request", path: str) -> "Any":
     """What the handler for `path` returns, or a hook before it. Raises HTTPError where there is none."""
     for hook in () if app.plain else getattr(app, "before", ()):
         result = hook(request)
@@ -79,7 +46,7 @@ def search(app: App, request: Request, path: str) -> "Any":
     inner, rest = within(app, path)
     if inner:
         request.app = inner
-        return search(inner, request, rest)
+        return handle(inner, request, rest)
     handler, values = find(app, request.method, path)
     if handler:
         return handler(request, *values)
@@ -87,11 +54,11 @@ def search(app: App, request: Request, path: str) -> "Any":
     if request.method == "OPTIONS" and (allowed or path == "*"):
         return None, 204, {"Allow": allowed or "GET, HEAD, OPTIONS"}
     if allowed:
-        raise HTTPError(405, "", {"Allow": allowed})
-    raise HTTPError(404)
+        raise webhal.errors.HTTPError(405, "", {"Allow": allowed})
+    raise webhal.errors.HTTPError(404)
 
 
-def within(app: App, path: str) -> "tuple[App | None, str]":
+def within(app: "App", path: str) -> "tuple[App | None, str]":
     """The mounted application that answers for a path, and the path in it; (None, path) if there is none."""
     for prefix, mounted in () if app.plain else getattr(app, "mounts", ()):
         if path == prefix or path.startswith(prefix + "/"):
@@ -99,7 +66,7 @@ def within(app: App, path: str) -> "tuple[App | None, str]":
     return None, path
 
 
-def find(app: App, method: str, path: str) -> "tuple[Handler | None, list[Any]]":
+def find(app: "App", method: str, path: str) -> "tuple[Handler | None, list[Any]]":
     """(handler, values of its parameters) for a method and path, (None, []) if there is none."""
     handler = app.routes.get(method + " " + path)
     if handler:
@@ -115,16 +82,14 @@ def find(app: App, method: str, path: str) -> "tuple[Handler | None, list[Any]]"
     return find(app, "GET", path) if method == "HEAD" else (None, [])
 
 
-def allow(app: App, path: str) -> str:
+def allow(app: "App", path: str) -> str:
     """The value of Allow for a path: the methods that it has, "" if it has none."""
-    methods = []
-    for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"):
-        if find(app, method, path)[0]:
-            methods.append(method)
+    known = "GET HEAD POST PUT PATCH DELETE"
+    methods = [method for method in known.split() if find(app, method, path)[0]]
     return ", ".join(methods + ["OPTIONS"]) if methods else ""
 
 
-def streams(app: App, request: Request) -> bool:
+def streams(app: "App", request: "Request") -> bool:
     """Whether the handler for a request reads the body itself."""
     path = request.path
     inner: "App | None" = app

@@ -1,16 +1,14 @@
 """Server: serves an App over any Network, one bounded step at a time.
 
-Here live its steps, deadlines and fairness, and accepting; what happens to one connection is in slot.py. The rest is
-in modules that are loaded when it happens (webhal.late): more clients than slots in crowd.py, starting in run.py,
-stopping and a lost link in life.py. HTTP itself is in http.py and response.py; a platform's sockets are behind
-net.Network. Split where it is, because a board may have to compile each file.
+Here live its steps, deadlines and fairness, and accepting; what happens to one connection is in connection.py. What
+does not always happen is in modules that are loaded then: steps in which more is to be done in loop.py, more clients
+than slots in overload.py, starting in starting.py, a lost link in link.py. Sockets are behind net.Network.
 
-One step does, for each connection that is ready, at most one receive, one dispatch and one send.
+One step does, for each connection that is ready, at most one receive and one dispatch.
 """
 
 import webhal
-from webhal import late
-from webhal.slot import Slot, Slots
+from webhal.connection import Connection
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,73 +16,87 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack  # of Python 3.11; known to type checkers
 
-    import webhal.crowd
-    import webhal.stream
-    from webhal import beside, date, life, run, trouble
     from webhal.app import App
+    from webhal.jobs import Job
     from webhal.net import Limits, Network
-    from webhal.stream import Stream
+    from webhal.task import sleep_ms
 
 _TICK_MS = 500  # deadlines are checked so often, so a connection may outlive its own by so much
 
 
-class Server(Slots):
-    """Serves `app` over `network`, within limits that are given by name, else by the network, else in run.py.
+class Server:
+    """Serves `app` over `network`, within limits that are given by name, else by the network, else in starting.py.
 
     connections   slots; more clients wait to be accepted, or take the place of the one that idles longest
     head          most bytes of a request's line and fields
     body          most bytes of a body that is read whole
-    deadlines     seconds of the phases "start", "rest", "idle", "write"
+    deadlines     seconds, by name: "start", to the first byte of a connection's first request; "rest", to the request's
+                  last; "idle", to the next request; "write", in which the client takes some of what is sent
     buffer        bytes received at once
     """
 
     connections: int
     head: int
     body: int
-    deadlines: "tuple[float, float, float, float]"
+    deadlines: "dict[str, float]"
     buffer: int
 
+    connection_class = Connection  # what a client that was accepted gets
+    # Of every plain response; and the field lines of every response: Date, where the platform has a clock.
+    start = b"HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: "
+    fields = ""
+    clock: "list[sleep_ms] | None" = None  # those that sleep, the latest first
+    jobs: "list[Job] | None" = None  # what runs beside serving
+    full = False  # clients wait that cannot be accepted, so
+    closes = 0  # that many of the next answers close their connections
     place: "tuple[int, str]"  # the listener's port and host
 
     def __init__(
         self, app: "App", network: "Network", complete: "Limits | None" = None, **limits: "Unpack[Limits]"
     ) -> None:
-        """`complete` are all limits, as run.prepare returns them. Raises TypeError or ValueError for wrong ones."""
+        """`complete` are all limits, from starting.prepare. Raises TypeError or ValueError for wrong ones."""
         if complete is None:
-            from webhal.run import prepare
-
-            network, complete = prepare(network, limits)
+            network, complete = webhal.starting.prepare(network, limits)
         for name in complete:
             setattr(self, name, complete[name])  # type: ignore[literal-required]
         self.app = app
         self.network = network
         self.receive = network.recv_into
         self.view = memoryview(bytearray(self.buffer))
-        self.slots: "dict[Any, Slot]" = {}
-        self.again: "list[Slot]" = []  # go on with these in the next step, without waiting
-        self.running: "list[Stream]" = []  # whose handlers wait
+        self.slots: "dict[Any, Connection]" = {}
+        self.again: "list[Connection | Job]" = []  # it is their turn in the next step, which does not wait
         self.listener: "Any" = None
-        self.full = False  # clients wait that cannot be accepted
         self.stopping = False
         self.retry = 0  # ms between two tries of a lost link
         # ms: of this step, of the last tick, and when accepting while full, or the link, was last tried
         self.now = self.ticked = self.tried = network.ticks_ms()
 
-    __getattr__ = late
-    if TYPE_CHECKING:  # what `late` finds
-        open = run.open
-        stop = life.stop
-        close = life.close
-        unlisten = life.unlisten
-        relink = life.relink
-        step_beside = beside.step_beside
-        crowd = webhal.crowd.crowd
-        accept_crowd = webhal.crowd.accept_crowd
-        stream = webhal.stream.stream
-        until_wake = webhal.stream.until_wake
-        wake = webhal.stream.wake
-        overdue = trouble.overdue
-        stamp = date.stamp
+    def open(self, port: int = 80, host: str = "", timeout_ms: int = 30000) -> None:
+        """Bring the link up and listen. Raises what starting.listen does."""
+        self.adopt(*webhal.starting.listen(self.network, port, host, self.connections, timeout_ms))
+
+    def stop(self) -> None:
+        """Let the next steps accept no more, close what is idle and finish what runs, within 10 seconds.
+
+        May be called from a handler, or from a signal handler.
+        """
+        self.stopping = True
+
+    def close(self) -> None:
+        """Close the listener and all connections, at once. Not for handlers: they call stop."""
+        self.unlisten()
+        for connection in list(self.slots.values()):
+            connection.drop(self)
+        for job in list(self.jobs or ()):
+            job.drop(self)
+
+    def unlisten(self) -> None:
+        """Close the listener."""
+        if self.listener:
+            self.network.close(self.listener)
+            self.listener = None
+        self.full = False
+        self.closes = 0
 
     def adopt(self, listener: "Any", port: int, host: str) -> None:
         """Serve those who connect to `listener`."""
@@ -95,21 +107,16 @@ class Server(Slots):
         if "listen" in self.app.events:
             self.app.emit("listen", self.network.address(), port)
 
-    def serve(self) -> None:
-        """Step until `stop` was called and the requests that ran then are finished."""
-        while not self.stopping or self.listener or self.slots:
-            self.step(_TICK_MS)
-
     def run(self) -> None:
-        """Serve until `stop` or Ctrl-C, then close; Ctrl-C while the server stops ends it at once."""
+        """Serve until `stop` or Ctrl-C, finish what runs, and close; Ctrl-C while the server stops ends it at once."""
         try:
-            try:
-                self.serve()
-            except KeyboardInterrupt:
-                if self.stopping:
-                    raise
-                self.stop()
-                self.serve()
+            while not self.stopping or self.listener or self.slots or self.jobs:
+                try:
+                    self.step(_TICK_MS)
+                except KeyboardInterrupt:
+                    if self.stopping:
+                        raise
+                    self.stop()
         finally:
             self.close()
 
@@ -118,19 +125,17 @@ class Server(Slots):
     def step(self, timeout_ms: int = 0) -> None:
         """Serve what is ready; wait at most `timeout_ms` for something to be."""
         try:
-            if self.again or self.running or self.full or self.stopping:
-                self.step_beside(timeout_ms)
+            if self.again or self.clock or self.full or self.stopping:
+                webhal.loop.step(self, timeout_ms)
             else:
                 self.poll(timeout_ms)
-        except MemoryError:  # for loading it: make room, at the cost of one that waits for it
+        except MemoryError:  # for loading it: at the cost of one that waits for it
             try:
                 if self.again:
-                    self.drop(self.again.pop())
-                elif self.running:
-                    self.drop(self.running.pop().slot)
+                    self.again.pop().drop(self)
                 else:
+                    self.make_room()
                     self.poll(timeout_ms)  # or no deadline would ever end those who hold the memory
-                webhal.forget()
             except MemoryError:
                 pass
 
@@ -145,21 +150,28 @@ class Server(Slots):
                 self.tick()  # first, because accepting may lack the memory that deadlines free
             if accept and self.listener:
                 self.accept()
-        except MemoryError:  # between two connections' work; what was made for it is garbage now
-            webhal.forget(int(bool(self.slots)))
+        except MemoryError:  # between two connections' work
+            self.make_room()
         except OSError:  # of the listener; the next sweep makes another
             self.unlisten()
+
+    def make_room(self) -> None:
+        """Memory is short: close a connection that idles."""
+        for connection in self.slots.values():
+            if connection.phase == "idle":
+                connection.drop(self)
+                return
 
     def serve_ready(self, ready: "list[Any]") -> bool:
         """Serve each connection among the sockets; return whether the listener is there too."""
         accept = False
         for socket in ready:
-            slot = self.slots.get(socket)
-            if slot:
+            connection = self.slots.get(socket)
+            if connection:
                 try:
-                    self.ready(slot)
+                    connection.ready(self)
                 except Exception as error:
-                    self.failed(slot, error)
+                    connection.failed(self, error)
             elif socket is self.listener:
                 accept = True
         return accept
@@ -175,48 +187,55 @@ class Server(Slots):
                 pair = False
             if not pair:
                 if pair is False and not count:  # else whether more wait is not known yet
-                    self.crowd()
+                    if self.full:
+                        raise OSError("a listener that is not watched is ready: it failed")
+                    self.network.watch(self.listener, False, False)
+                    self.full = True  # until nobody waits any more the busy step makes room, and accepts
+                    self.closes = 1  # if no more can be done
+                    webhal.overload.accept(self, True)
                 return
             self.admit(pair[0], pair[1])
 
-    def admit(self, socket: "Any", peer: "tuple[str, int]") -> None:
+    def admit(self, socket: "Any", client: "tuple[str, int]") -> None:
         """Give an accepted connection a slot."""
         try:
-            slot = Slot(socket, peer, self.now)
+            connection = self.connection_class(socket, client, self.now)
             self.network.watch(socket, True, False)
-            self.slots[socket] = slot
+            self.slots[socket] = connection
         except (OSError, MemoryError):
             self.network.close(socket)
             return
         if "connect" in self.app.events:
-            self.app.emit("connect", peer)
+            self.app.emit("connect", client)
         try:
-            self.ready(slot)  # before it can be taken for idle
+            connection.ready(self)  # before it can be taken for idle
         except Exception as error:
-            self.failed(slot, error)
+            connection.failed(self, error)
 
     def tick(self) -> None:
         """End connections that are past their deadline; see to the link and the Date."""
         self.ticked = self.now
-        limits = tuple(self.deadlines) + (2,)  # a refused client may take so long to read its answer
-        phases = ("start", "rest", "idle", "write", "linger")
         network = self.network
-        keep = 0
-        for slot in list(self.slots.values()):
-            phase = slot.phase
-            if phase in phases and network.ticks_diff(self.now, slot.since) > 1000 * limits[phases.index(phase)]:
+        for connection in list(self.slots.values()):
+            phase = connection.phase
+            seconds = self.deadlines.get(phase)
+            if seconds and network.ticks_diff(self.now, connection.since) > 1000 * seconds:
                 try:
                     if phase == "rest":
-                        self.overdue(slot)
+                        webhal.refusing.tick(connection, self)
                     else:
-                        self.drop(slot)
+                        connection.drop(self)
                 except MemoryError:
-                    self.drop(slot)
-            if slot.rest:
-                keep = 1
+                    connection.drop(self)
+        if self.jobs:
+            webhal.jobs.tick(self)
         if not self.listener or network.status() != "up":
-            self.relink()
+            webhal.link.tick(self)
         if hasattr(network, "unix_time"):
-            self.stamp()
-        if webhal.state and hasattr(network, "tight"):
-            webhal.idle(keep)
+            webhal.date.tick(self)
+
+
+def create(app: "App", network: "Network", limits: "Limits") -> Server:
+    """The server that suits a network: its own, where it offers one (net.Optional). `limits` are all there are."""
+    server: Server = getattr(network, "Server", Server)(app, network, limits)
+    return server

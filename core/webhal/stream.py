@@ -1,268 +1,281 @@
-"""Stream: a response that is made piece by piece, or a handler that outlives the step it began in.
+"""Stream: an answer that is made piece by piece, or a handler that outlives the step it began in.
 
-Loaded when a handler returns an iterator or an asynchronous iterator, or is itself `async def`. Each is
-driven as a generator here: what it yields is a piece of the body (str or bytes), None ("go on when
-something has happened"), or a number of milliseconds to sleep. That is the only way that holds on all
-interpreters, where a coroutine and a generator may be of one type.
+Loaded when a handler returns an iterator or an asynchronous iterator, or is itself `async def`. Each is driven as a
+generator here: what it yields is a piece of the body (str or bytes), or what it waits for (task.Wait). That is the only
+way that holds on all interpreters, where a coroutine and a generator may be of one type. What handlers wait for is in
+task.py, which only those load that wait.
 
-The server knows a Stream in a slot's `rest` by `ready`, `step`, `close`, `waiting`, `started`, `grace`, and in
-its list `running` by `queued`, `slot`, `left_ms` besides.
+What a Stream is to its connection stands at the head of connection.py.
 """
 
-from webhal.beside import go_on
-from webhal.exchange import connection_fields, respond
-from webhal.http import Request
-from webhal.log import log
-from webhal.response import _BYTES, _HTML, Response, find, head
+import webhal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Generator
     from typing import Any
 
-    from webhal.net import Network
+    from webhal.connection import Connection
+    from webhal.http import Request
+    from webhal.response import Response
     from webhal.server import Server
-    from webhal.slot import Slot
+    from webhal.task import Wait
+
+_FRAME = 12  # bytes of a chunk beside its data: up to eight digits, CRLF twice
+
+
+class Cancelled(BaseException):
+    """Raised where a handler is when its client has left; its `finally` runs to its end."""
 
 
 class Stream:
-    """One request's running answer. `response` is None until a handler's first piece, or its end, tells."""
+    """One request's running answer. `response` is None until a handler's first piece, or its end, tells.
+
+    Its head is made with the first piece; that it is on its way tells the connection, by the bytes sent. The next piece
+    is asked for when the one before is taken.
+    """
 
     # Class attributes, because a dict of many takes more memory than one of few.
-    started = False  # the head is sent
-    promised: "int | None" = None  # bytes of a Content-Length still to come
+    server: "Server"
+    connection: "Connection"
+    left: "int | None" = None  # bytes of a Content-Length still to come
     chunked = False
-    waiting = False  # for something to happen, or
-    sleep: "int | None" = None  # for so many ms to pass
-    reading = False  # it waits for more of the request's body, whose deadline runs from `begun`, but with
-    grace = 0  # ms more: what the handler itself took, and one for each byte that came
-    queued = False  # in Server.running
+    kind = ""  # of the pieces: the Content-Type if none is set
+    piece: "Any" = b""  # what is still to be sent of the last one
+    waiting: "Wait | None" = None  # for what the handler waits
+    since = 0  # the body's deadline runs from here,
+    resumed = 0  # and the handler has had no need to wait for it since then
+    grace = 0  # ms that a body has more: what the handler itself took, and one for each byte that came
     deaf = False  # input is not wanted, so only a socket that failed is ready
+    short: "int | None" = None  # since when memory is too short to go on
 
-    def __init__(
-        self, slot: "Slot", request: Request, source: "Any", response: "Response | None", now: int
-    ) -> None:
-        self.slot = slot
+    def __init__(self, request: "Request", source: "Any", response: "Response | None" = None) -> None:
         self.request = request
-        self.source = _as_generator(source)
+        # None while it runs, and when it has ended.
+        self.source = webhal.jobs.flatten(source) if hasattr(source, "__anext__") else source
         self.response = response
-        self.since = now  # when waiting began
-        self.begun = now
-        self.resumed = now  # when the handler last had no need to wait for the body
 
-    def ready(self, server: "Server", slot: "Slot") -> None:
+    def begin(self, server: "Server", connection: "Connection", request: "Request") -> None:
+        """Take the connection over; the next step begins to answer."""
+        self.server = server
+        self.connection = connection
+        self.since = self.resumed = server.now
+        connection.work = self
+        self.taken(server, connection)
+
+    def ready(self, server: "Server", connection: "Connection") -> None:
         """The socket may be readable: take what helps to go on, or to see that the client has left."""
-        if not self._wants(server):
-            if self.deaf:
-                raise OSError("connection lost")
-            self._listen(server, False)
-            return
-        count = server.receive(slot.socket, server.view)
-        if count:
-            slot.receive(bytes(server.view[:count]))
-            self.grace += count
-            if self.waiting and self.sleep is None:
-                self.step(server, slot)
-        elif count is not None:
+        reads = self.waiting and self.waiting.reads
+        pending = len(connection.input) - connection.start
+        if not pending or (reads and connection.left and pending < server.head):
+            count = server.receive(connection.socket, server.view)
+            if count is None:
+                return
+            if count:
+                connection.feed(bytes(server.view[:count]))
+                self.grace += count
+                if reads:
+                    self.step(server, connection)
+                return
             if self.waiting:
                 raise OSError("the client has left")
-            self._listen(server, False)  # it ended its side, and may still read
+        elif self.deaf:
+            raise OSError("connection lost")
+        self.listen(False)  # the client ended its side and may still read, or is ahead of us
 
-    def step(self, server: "Server", slot: "Slot") -> None:
-        """Run the handler up to its next piece, and send that."""
-        self.waiting = self.deaf = False
-        if self.reading:
-            self.reading = False
-            self.resumed = server.now
-        try:
-            piece: "Any" = self.source.send(None)
-            if piece is None or isinstance(piece, int):
-                kind = ""  # no piece: it waits
-            elif isinstance(piece, str):
-                piece = piece.encode()
-                kind = _HTML
-            elif isinstance(piece, (bytes, bytearray, memoryview)):
-                piece = bytes(piece)
-                kind = _BYTES
-            else:
-                raise TypeError("a piece of a body is str or bytes, not " + type(piece).__name__)
-            start = self._start(server, slot, kind) if kind and not self.started else b""
-            if kind and self.promised is not None:
-                self.promised -= len(piece)
-                if self.promised < 0:
-                    raise ValueError("the body is longer than its Content-Length")
-        except StopIteration as stop:
-            self._end(server, slot, stop.value)
-            return
-        except MemoryError:
-            raise
-        except Exception as error:
-            self._fail(server, slot, error)
-            return
-        if not kind:
-            self._wait(server, slot, piece)
-            return
-        if not self.started:
-            self.started = True
-            if "response" in server.app.events:
-                server.app.emit("response", self.request, self.response.status, -1)  # type: ignore[union-attr] # by _start
-        if self.request.method == "HEAD":
-            self.close()
-            self._finish(server, slot, start)
-            return
-        if piece and self.chunked:
-            piece = b"%x\r\n%s\r\n" % (len(piece), piece)
-        if start or piece:
-            server.send(slot, start + piece if start else piece, self)
-        else:
-            server.again.append(slot)
-
-    def close(self) -> None:
-        """End the handler: GeneratorExit is raised where it waits."""
-        try:
-            self.source.close()
-        except Exception as error:
-            log(error)
-
-    # -- waiting ----------------------------------------------------------------------------------------
-
-    def _wants(self, server: "Server") -> bool:
-        """Whether more input helps."""
-        slot = self.slot
-        pending = len(slot.input) - slot.start
-        return not pending or bool(self.waiting and self.sleep is None and slot.left and pending < server.head)
-
-    def _listen(self, server: "Server", read: bool) -> None:
+    def listen(self, read: bool) -> None:
+        """Take note of the socket's input, or of its failure only."""
         self.deaf = not read
-        server.network.watch(self.slot.socket, read, False)
+        self.server.network.watch(self.connection.socket, read, False)
 
-    def left_ms(self, network: "Network", now: int) -> "int | None":
-        """Until the handler has slept enough; None if it does not sleep."""
-        return None if self.sleep is None else max(0, self.sleep - network.ticks_diff(now, self.since))
+    def taken(self, server: "Server", connection: "Connection") -> None:
+        """What was sent is taken: the next step goes on."""
+        connection.phase = "handler"
+        server.again.append(connection)
 
-    def queue(self, server: "Server") -> None:
-        """Let the server step this when it is due."""
-        if not self.queued:
-            self.queued = True
-            server.running.append(self)
+    def wake(self) -> None:
+        """What the handler waits for is there."""
+        if self.waiting:
+            self.taken(self.server, self.connection)  # first, for it may lack memory
+            self.waiting = None
 
-    def _wait(self, server: "Server", slot: "Slot", sleep: "int | None") -> None:
-        self.waiting = True
-        self.sleep = sleep
-        self.since = server.network.ticks_ms()
-        self.reading = sleep is None and slot.left != 0
-        if self.reading:
-            self.grace += server.network.ticks_diff(server.now, self.resumed)
-        if self.reading:
-            slot.phase = "rest"
-            slot.since = self.begun
+    def step(self, server: "Server", connection: "Connection") -> None:
+        """Send the next piece, or what is left of one; where memory is short, until the deadline for writing."""
+        self.deaf = False
+        try:
+            if self.piece or self.advance(server, connection):
+                self.write(server, connection)
+            self.short = None
+        except MemoryError:
+            if self.source is None:
+                raise
+            if self.short is None:
+                self.short = server.now
+            elif server.network.ticks_diff(server.now, self.short) > 1000 * server.deadlines["write"]:
+                raise
+            server.make_room()
+            self.taken(server, connection)
+
+    def advance(self, server: "Server", connection: "Connection") -> bool:
+        """Run the handler up to its next piece, and return True; or to where it waits, or to its end."""
+        if connection.phase == "rest":
+            self.resumed = server.now
+            connection.phase = "handler"
+        self.waiting = None
+        source = self.source
+        try:
+            if hasattr(source, "send"):
+                self.source = None
+                piece = source.send(None)
+                self.source = source
+            elif hasattr(source, "read"):  # a file
+                piece = source.read(server.buffer - _FRAME)
+                if not piece:
+                    raise StopIteration
+            else:
+                piece = next(source)
+            kind, self.piece = webhal.response.encode(piece)
+            if kind:
+                if not connection.begun:
+                    self.kind = kind
+                    self.prepare()
+                if self.left is not None:
+                    self.left -= len(self.piece)
+                    if self.left < 0:
+                        raise ValueError("the body is longer than its Content-Length")
+                return True
+            self.piece = b""
+            if not hasattr(piece, "park"):
+                raise TypeError("a piece of a body is str or bytes, not %r; what takes time is awaited" % (piece,))
+        except StopIteration as stop:
+            self.end(server, connection, stop.value)
+        except (MemoryError, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            self.fail(server, connection, error)
         else:
-            slot.phase = "handler"
-        self._listen(server, self._wants(server))
-        self.queue(server)
+            self.waiting = piece
+            piece.park(self)
+            self.listen(piece.reads or connection.start == len(connection.input))
+        return False
+
+    def cancel(self) -> None:
+        """End the handler: Cancelled is raised where it waits."""
+        source = self.source
+        self.source = None
+        waiting = self.waiting
+        self.waiting = None
+        try:
+            if waiting:
+                waiting.leave()
+            if hasattr(source, "throw"):
+                waiting = source.throw(Cancelled())
+                if hasattr(waiting, "park"):
+                    webhal.jobs.Job(self.server, source).wait(waiting)
+            elif hasattr(source, "close"):
+                source.close()
+        except (StopIteration, Cancelled):
+            pass
+        except Exception as error:
+            webhal.log.log(error)
 
     # -- the response -----------------------------------------------------------------------------------
 
-    def _start(self, server: "Server", slot: "Slot", kind: str) -> bytes:
-        """The head of the response; sets how its end will be told (RFC 9112, 6)."""
+    def prepare(self) -> None:
+        """The response to the first piece; how its end will be told (RFC 9112, 6)."""
         request = self.request
-        response = self.response = self.response or request.app.finish(request, self.source)
+        response = self.response = self.response or webhal.response.finish(request.app, request, b"")
         if response.status == 204 or response.status == 304:
             raise ValueError("a response of status %d has no body" % response.status)
-        promised = find(response.headers, "content-length")
+        promised = webhal.response.find(response.headers, "content-length")
         if promised is not None:
-            self.promised = int(promised)
+            self.left = int(promised)
         elif request.minor:
             self.chunked = True
         else:
             request.keep = False
-        lines = head(response, kind, None, connection_fields(server, slot, request))
-        return lines + (b"Transfer-Encoding: chunked\r\n\r\n" if self.chunked else b"\r\n")
 
-    def _end(self, server: "Server", slot: "Slot", value: object) -> None:
-        request = self.request
-        if self.started:
-            if self.promised:
-                log(ValueError("the body is shorter than its Content-Length"))
-                raise OSError("body cut short")
-            self._finish(server, slot, b"0\r\n\r\n" if self.chunked else b"")
-            return
-        try:
-            if self.response is None:
-                response = request.app.finish(request, value)
-            else:
-                response = self.response
-                response.body = b""
-        except MemoryError:
-            raise
-        except Exception as error:
-            response = request.app.fail(request, error)
-        self._answer(server, slot, response)
+    def start(self, server: "Server", connection: "Connection") -> bytes:
+        """The head of the response that was prepared."""
+        response: "Any" = self.response
+        end = b"Transfer-Encoding: chunked\r\n\r\n" if self.chunked else b"\r\n"
+        fields = webhal.exchange.connection_fields(connection, server, self.request)
+        return webhal.response.head(response, self.kind, None, fields) + end
 
-    def _fail(self, server: "Server", slot: "Slot", error: Exception) -> None:
-        self.close()
-        if self.started:
-            log(error)
+    def write(self, server: "Server", connection: "Connection") -> None:
+        """Send the piece, or as much of it as the receive buffer holds: one write, which needs no memory."""
+        start = b""
+        if not connection.begun:
+            start = self.start(server, connection)
+            if "response" in server.app.events:
+                server.app.emit("response", self.request, self.response.status, -1)  # type: ignore[union-attr] # prepared
+            if self.request.method == "HEAD":
+                self.cancel()
+                self.finish(server, connection, start)
+                return
+        piece = self.piece
+        if self.chunked and piece:
+            begin = len(start)
+            size = min(len(piece), server.buffer - _FRAME - begin)
+            if size > 0:
+                view = server.view
+                piece = memoryview(piece)
+                line = start + b"%x\r\n" % size
+                begin = len(line)
+                view[:begin] = line
+                view[begin : begin + size] = piece[:size]
+                begin += size
+                view[begin : begin + 2] = b"\r\n"
+                self.piece = piece[size:] if size < len(piece) else b""
+                webhal.exchange.send_view(connection, server, begin + 2, b"", self)
+                return
+            piece = b""
+        else:
+            self.piece = b""
+        if start:
+            webhal.exchange.join(connection, server, start, piece, self)
+        elif piece:
+            connection.send(server, piece, b"", self)
+        else:
+            self.taken(server, connection)
+
+    def end(self, server: "Server", connection: "Connection", value: object) -> None:
+        """The handler has ended: so has the answer, or `value` is it."""
+        self.cancel()  # closes a file
+        if not connection.begun:
+            request = self.request
+            response = self.response
+            try:
+                if response:
+                    response.body = b""
+                else:
+                    response = webhal.response.finish(request.app, request, value)
+            except MemoryError:
+                raise
+            except Exception as error:
+                response = webhal.errors.handle(request.app, request, error)
+            self.answer(server, connection, response)
+        elif self.left:
+            self.fail(server, connection, ValueError("the body is shorter than its Content-Length"))
+        else:
+            self.finish(server, connection, b"0\r\n\r\n" if self.chunked else b"")
+
+    def fail(self, server: "Server", connection: "Connection", error: BaseException) -> None:
+        """The handler raised, or what it made is wrong."""
+        self.cancel()
+        if connection.begun:
+            webhal.log.log(error)
             raise OSError("body cut short")
-        self._answer(server, slot, self.request.app.fail(self.request, error))
+        self.answer(server, connection, webhal.errors.handle(self.request.app, self.request, error))
 
-    def _answer(self, server: "Server", slot: "Slot", response: Response) -> None:
-        server.network.watch(slot.socket, True, False)
-        slot.rest = None
-        respond(server, slot, self.request, response)
+    def answer(self, server: "Server", connection: "Connection", response: "Response") -> None:
+        """Answer with something else: nothing is sent yet."""
+        server.network.watch(connection.socket, True, False)
+        connection.work = None
+        webhal.exchange.respond(connection, server, self.request, response)
 
-    def _finish(self, server: "Server", slot: "Slot", out: bytes) -> None:
-        server.network.watch(slot.socket, True, False)
-        if slot.left:
-            slot.keep = -1
-        server.send(slot, out, None)
-
-
-def stream(server: "Server", slot: "Slot", request: Request, source: "Any", response: "Response | None") -> None:
-    """Let the next step begin to answer with what `source` yields."""
-    slot.rest = Stream(slot, request, source, response, server.now)
-    slot.phase = "handler"
-    server.again.append(slot)
-
-
-def _as_generator(source: "Any") -> "Generator[Any, None, Any]":
-    if hasattr(source, "__anext__"):
-        from webhal.flatten import flatten
-
-        return flatten(source)
-    return source if hasattr(source, "send") else _pieces(source)
-
-
-def _pieces(source: "Any") -> "Generator[Any, None, None]":
-    try:
-        for piece in source:
-            yield piece
-    finally:
-        if hasattr(source, "close"):  # a file
-            source.close()
-
-
-def until_wake(server: "Server", timeout_ms: int) -> int:
-    """`timeout_ms`, or less if a sleeping handler is due before."""
-    now = server.network.ticks_ms()
-    for stream in server.running:
-        left = stream.left_ms(server.network, now)
-        if left is not None:
-            timeout_ms = min(timeout_ms, left)
-    return timeout_ms
-
-
-def wake(server: "Server") -> None:
-    """Step the handlers whose time has come, and those that wait for anything to happen."""
-    running = server.running
-    server.running = []
-    for stream in running:
-        stream.queued = False
-        if stream.waiting and stream.slot.rest is stream:
-            if stream.left_ms(server.network, server.now):
-                try:
-                    stream.queue(server)
-                except MemoryError:
-                    server.drop(stream.slot)  # nothing would ever step it
-            else:
-                go_on(server, stream.slot)
+    def finish(self, server: "Server", connection: "Connection", out: bytes) -> None:
+        """Send the last bytes, and hand the connection back."""
+        server.network.watch(connection.socket, True, False)
+        if connection.left:
+            connection.keep = -1
+        connection.send(server, out)

@@ -1,8 +1,25 @@
-"""Text that a client sent as bytes: UTF-8, and percent-escapes; loaded when a client uses one of them."""
+"""Text that a client sent as bytes: UTF-8, JSON, and percent-escapes; loaded when a client, or a handler, uses one."""
 
-from webhal.httperror import HTTPError
+import webhal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from webhal.http import Request
 
 _HEX = b"0123456789abcdefABCDEF"
+
+
+def attribute(request: "Request", name: str) -> object:
+    """request.text, or request.json. Raises HTTPError(400) where the body is neither."""
+    text = decode(request.body)
+    if name == "text":
+        return text
+    import json
+
+    try:
+        return json.loads(text)
+    except (ValueError, RuntimeError):  # RuntimeError: nested too deeply
+        raise webhal.errors.HTTPError(400, "malformed JSON") from None
 
 
 def decode(data: bytes) -> str:
@@ -10,7 +27,7 @@ def decode(data: bytes) -> str:
     try:
         return str(data, "utf-8")
     except UnicodeError:
-        raise HTTPError(400, "not UTF-8") from None
+        raise webhal.errors.HTTPError(400, "not UTF-8") from None
 
 
 def unquote(text: str) -> str:
@@ -19,7 +36,7 @@ def unquote(text: str) -> str:
     whole = [parts[0]]
     for part in parts[1:]:
         if len(part) < 2 or part[:2].strip(_HEX):
-            raise HTTPError(400, "malformed percent-escape")
+            raise webhal.errors.HTTPError(400, "malformed percent-escape")
         whole.append(bytes((int(part[:2], 16),)))
         whole.append(part[2:])
     return decode(b"".join(whole))

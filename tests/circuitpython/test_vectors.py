@@ -37,8 +37,8 @@ class Served:
 
     def begin(self):
         """A new client, and nothing remembered."""
-        for slot in list(self.server.slots.values()):
-            self.server.drop(slot)
+        for connection in list(self.server.slots.values()):
+            connection.drop(self.server)
         self.requests = []
         self.client = self._board.client(self.server.network.local_port(self.server.listener))
 

@@ -7,8 +7,6 @@
 At its end the server must be back where it began, without anything logged that the test has not taken.
 """
 
-import sys
-
 import webhal.log
 from webhal.server import Server
 from webhal.testing.fake import FakeNetwork
@@ -31,22 +29,16 @@ class serve:
 
     def __enter__(self):
         self.log = webhal.log.log
-        self._set_log(self.logged.append)
+        webhal.log.log = self.logged.append
         self.server.open()
         return self
 
     def __exit__(self, kind, error, trace):
-        self._set_log(self.log)
+        webhal.log.log = self.log
         if kind is None:
             self.quiet()
             self.server.close()
             assert not self.net.sockets and not self.net.listeners and not self.server.slots
-
-    def _set_log(self, log):
-        webhal.log.log = log
-        for module in ("errors", "events", "exchange", "stream", "trouble"):
-            if hasattr(sys.modules.get("webhal." + module), "log"):  # a board may have forgotten it
-                sys.modules["webhal." + module].log = log
 
     def take_log(self):
         """The exceptions logged so far, by their types' names."""
@@ -86,7 +78,7 @@ class serve:
         """Wait until no connection is left, then nothing else may be."""
         self.until(lambda: not self.server.slots)
         self.run(600)
-        assert not self.net.sockets and not self.server.again and not self.server.running
+        assert not self.net.sockets and not self.server.again and not self.server.clock and not self.server.jobs
         assert len(self.net.listeners) == 1 and self.net.listeners[0].read or self.server.stopping
         assert not self.net.misuse, self.net.misuse
         assert not self.logged, self.logged

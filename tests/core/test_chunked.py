@@ -1,15 +1,15 @@
 """Chunked bodies: what the vectors of chunked.jsonl cannot say. How pieces are cut, and where a reader stands."""
 
+from webhal.errors import HTTPError
 from webhal.head import CHUNKED
-from webhal.http import Connection
-from webhal.httperror import HTTPError
+from webhal.http import Reader
 
 HEAD = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 def begin(body, limit=1024):
-    connection = Connection()
-    connection.receive(HEAD + body)
+    connection = Reader()
+    connection.feed(HEAD + body)
     assert connection.next_request(limit).length == CHUNKED
     return connection
 
@@ -36,12 +36,12 @@ def test_piece_is_what_has_come():
     connection = begin(b"5\r\nhel")
     assert connection.read_body(100) == b"hel"
     assert connection.read_body(100) is None
-    connection.receive(b"lo")
+    connection.feed(b"lo")
     assert connection.read_body(100) == b"lo"
     assert connection.read_body(100) is None
-    connection.receive(b"\r\n0\r\n")
+    connection.feed(b"\r\n0\r\n")
     assert connection.read_body(100) is None
-    connection.receive(b"\r\n")
+    connection.feed(b"\r\n")
     assert connection.read_body(100) == b""
 
 
@@ -65,7 +65,7 @@ def test_limit_is_that_of_all_trailers_together():
     def trailers(sizes, limit):
         connection = begin(b"0\r\n", 100)
         connection.chunks.limit = limit
-        connection.receive(b"".join([b"A:" + b"x" * (size - 4) + b"\r\n" for size in sizes]) + b"\r\n")
+        connection.feed(b"".join([b"A:" + b"x" * (size - 4) + b"\r\n" for size in sizes]) + b"\r\n")
         return refusal(connection)
 
     assert trailers((), 0) is None
@@ -80,7 +80,7 @@ def test_limit_is_that_of_all_trailers_together():
 def test_size_line_is_bounded_before_it_ends():
     connection = begin(b"1;" + b"x" * 254)
     assert connection.read_body(1) is None
-    connection.receive(b"\r\n")
+    connection.feed(b"\r\n")
     assert connection.read_body(1) is None
     connection = begin(b"1;" + b"x" * 256)
     assert refusal(connection) == 400

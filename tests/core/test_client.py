@@ -200,7 +200,7 @@ def test_a_server_that_closes_or_stops():
     client = TestClient(app)
     assert "not whole" in str(raises(OSError, lambda: client.get("/cut")))
     assert client.get("/stop").text == "bye"
-    assert "no answer" in str(raises(OSError, lambda: client.get("/stop")))
+    assert client.get("/stop").text == "bye"  # who had come before it stopped listening
     assert "does not listen" in str(raises(OSError, lambda: client.get("/stop")))
 
 

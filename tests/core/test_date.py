@@ -1,6 +1,7 @@
 """Dates as HTTP writes them."""
 
-from webhal.date import http_date, stamp
+from webhal.date import http_date
+from webhal.date import tick as stamp
 
 _DAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")

@@ -129,11 +129,11 @@ def test_a_client_that_leaves_in_the_middle_of_a_body():
             with serve(echo()) as bench:
                 client = bench.connect(data)
                 bench.run(200)
-                (slot,) = bench.server.slots.values()
+                (connection,) = bench.server.slots.values()
                 getattr(client, ending)()
                 bench.run(200)
                 assert not bench.server.slots and client.received == b""
-                assert slot.input == b"" and slot.rest is None  # whoever still holds it holds no more
+                assert connection.input == b"" and connection.work is None  # whoever still holds it holds no more
 
 
 def test_a_large_answer_reaches_slow_readers_whole():

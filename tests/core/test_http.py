@@ -8,7 +8,7 @@ import sys
 
 import webhal.head as head
 import webhal.http as http
-from webhal.httperror import HTTPError
+from webhal.errors import HTTPError
 
 VECTORS = __file__[: -len("core/test_http.py")] + "vectors/"
 LIMIT = 1024
@@ -16,22 +16,22 @@ NEXT = b"GET /n HTTP/1.1\r\nHost: a\r\n\r\n"  # no longer than any limit
 READ_NEXT = {"target": "/n"}
 
 
-class Judged(http.Connection):
+class Judged(http.Reader):
     """Without any quick reading."""
 
     def next_request(self, limit):
         return head.judge(self, limit)
 
 
-CONNECTIONS = [http.Connection, Judged]
+CONNECTIONS = [http.Reader, Judged]
 if sys.implementation.name == "cpython":
-    from webhal.fast_head import Connection as CPythons
+    from webhal_cpython.serving import Reader as CPythons
 
     CONNECTIONS = [CPythons, CPythons.__bases__[0], Judged]
 
 
 class Reader:
-    """Takes what a Connection gives, until it wants more input or has refused."""
+    """Takes what a Reader gives, until it wants more input or has refused."""
 
     def __init__(self, connection, limit, most):
         self.connection = connection
@@ -41,8 +41,8 @@ class Reader:
         self.reading = False  # a body
         self.refused = False
 
-    def receive(self, data):
-        self.connection.receive(data)
+    def feed(self, data):
+        self.connection.feed(data)
         try:
             while self._take():
                 pass
@@ -115,13 +115,13 @@ def run_vector(vector):
     limit = vector.get("limit", LIMIT)
     for connection in CONNECTIONS:
         whole = Reader(connection(), limit, LIMIT)
-        whole.receive(data)
+        whole.feed(data)
         check(vector, whole)
 
         bytewise = Reader(connection(), limit, 3)
         count = 0
         while count < len(data) and not bytewise.refused:
-            bytewise.receive(data[count : count + 1])
+            bytewise.feed(data[count : count + 1])
             count += 1
         check(vector, bytewise)
         if "at" in vector:
@@ -129,7 +129,7 @@ def run_vector(vector):
 
         if not whole.wants_more():
             followed = Reader(connection(), limit, 7)
-            followed.receive(data + NEXT)
+            followed.feed(data + NEXT)
             check(vector, followed, () if whole.refused else (READ_NEXT,))
 
 
@@ -210,35 +210,35 @@ def test_input_does_not_pile_up():
     chunk = b"3\r\nabc\r\n"
     for connection in CONNECTIONS:
         one = connection()
-        one.receive(NEXT[:5])
+        one.feed(NEXT[:5])
         for _ in range(50):
-            one.receive(NEXT[5:] + NEXT[:5])
+            one.feed(NEXT[5:] + NEXT[:5])
             assert one.next_request(LIMIT).target == "/n" and one.next_request(LIMIT) is None
             assert len(one.input) < 3 * len(NEXT)
-        one.receive(b"/ HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk[:7])
+        one.feed(b"/ HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk[:7])
         one.next_request(LIMIT)
         for _ in range(50):
             assert one.read_body(9) == b"abc" and one.read_body(9) is None
             assert len(one.input) < 3 * len(NEXT) + 30
-            one.receive(chunk[7:] + chunk[:7])
+            one.feed(chunk[7:] + chunk[:7])
 
 
 def test_body_is_read_in_pieces():
     for connection in CONNECTIONS:
         connection = connection()
-        connection.receive(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n01234567")
+        connection.feed(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n01234567")
         assert connection.next_request(LIMIT).length == 10
         assert connection.read_body(3) == b"012"
         assert connection.read_body(3) == b"345"
         assert connection.read_body(3) == b"67"
         assert connection.read_body(3) is None
-        connection.receive(b"89GET")
+        connection.feed(b"89GET")
         assert connection.left == 2
         assert connection.read_body(3) == b"89"
         assert connection.read_body(3) == b""
         assert connection.read_body(3) == b""
         assert connection.next_request(LIMIT) is None
-        connection.receive(b" /n HTTP/1.1\r\nHost: a\r\n\r\n")
+        connection.feed(b" /n HTTP/1.1\r\nHost: a\r\n\r\n")
         assert connection.next_request(LIMIT).target == "/n"
         assert connection.read_body(3) == b""
 
@@ -247,7 +247,7 @@ def test_length_of_a_request():
     for connection in CONNECTIONS:
         for field, length in ((b"X: y", 0), (b"Content-Length: 12", 12), (b"Transfer-Encoding: chunked", head.CHUNKED)):
             one = connection()
-            one.receive(b"POST / HTTP/1.1\r\nHost: a\r\n" + field + b"\r\n\r\n")
+            one.feed(b"POST / HTTP/1.1\r\nHost: a\r\n" + field + b"\r\n\r\n")
             request = one.next_request(LIMIT)
             assert request.length == one.left == length
             assert request.body == b""
@@ -258,7 +258,7 @@ def test_head_is_what_was_received():
     second = b"GET /%32 HTTP/1.1\r\nhost: b\r\n\r\n"
     for connection in CONNECTIONS:
         one = connection()
-        one.receive(b"\r\n" + first + second + b"GET")
+        one.feed(b"\r\n" + first + second + b"GET")
         assert one.next_request(LIMIT).head == first
         assert one.next_request(LIMIT).head == second
         assert one.next_request(LIMIT) is None
@@ -280,8 +280,8 @@ def test_what_most_clients_send_is_read_quickly():
             if connection is not Judged:
                 for sent in (browser, curl, NEXT):
                     one = connection()
-                    one.receive(sent[:9])
-                    one.receive(sent[9:] + sent + sent)
+                    one.feed(sent[:9])
+                    one.feed(sent[9:] + sent + sent)
                     for _ in range(3):
                         assert one.next_request(LIMIT).head == sent
     finally:
@@ -293,16 +293,16 @@ def test_received_input_is_left_as_it_is():
     data = NEXT + b"GET"
     for connection in CONNECTIONS:
         one = connection()
-        one.receive(data)
+        one.feed(data)
         one.next_request(LIMIT)
-        one.receive(b" /")
+        one.feed(b" /")
         assert data == NEXT + b"GET"
 
 
 def test_error_tells_status_and_message():
     for connection in CONNECTIONS:
         one = connection()
-        one.receive(b"GET / HTTP/1.1\r\n\r\n")
+        one.feed(b"GET / HTTP/1.1\r\n\r\n")
         error = refusal(one)
         assert error.status == 400 and error.message == "one Host field is needed" and error.headers is None
         assert error.args == (400, "one Host field is needed")

@@ -98,8 +98,8 @@ def test_input_waits_outside_while_requests_are_served():
         most = 0
         while not client.read().endswith(b"<49>"):
             bench.server.step(100)
-            for slot in bench.server.slots.values():
-                most = max(most, len(slot.input))
+            for connection in bench.server.slots.values():
+                most = max(most, len(connection.input))
         assert most <= 2 * 256, most
 
 

@@ -29,8 +29,8 @@ def test_an_idle_connection_holds_no_input():
     with serve(hello()) as bench:
         client = bench.connect(get())
         bench.until(lambda: client.received.endswith(b"hello"))
-        (slot,) = bench.server.slots.values()
-        assert slot.input == slot.out == b"" and slot.rest is None and slot.phase == "idle"
+        (connection,) = bench.server.slots.values()
+        assert connection.input == connection.out == b"" and connection.work is None and connection.phase == "idle"
 
 
 def test_who_closes_when():

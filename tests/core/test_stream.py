@@ -40,19 +40,6 @@ class Waiting:
 
     def __init__(self, count):
         self.count = count
-        self.slept = False
-
-    def __await__(self):
-        return self
-
-    def __iter__(self):
-        return self
-
-    def __next__(self):
-        self.slept = not self.slept
-        if self.slept:
-            return 10
-        raise StopIteration
 
     def __aiter__(self):
         return self
@@ -61,7 +48,7 @@ class Waiting:
         if not self.count:
             raise StopAsyncIteration
         self.count -= 1
-        await self
+        await sleep_ms(10)
         return "x"
 
 
@@ -255,7 +242,7 @@ def test_a_stream_does_not_starve_others():
 
 class Bare(Waiting):
     def __anext__(self):
-        return self
+        return sleep_ms(10)
 
 
 def test_an_asynchronous_iterator_that_cannot_be_thrown_into():
@@ -263,7 +250,17 @@ def test_an_asynchronous_iterator_that_cannot_be_thrown_into():
     app.get("/")(lambda request: Bare(1))
     with serve(app) as bench:
         client = bench.connect(get())
-        bench.until(lambda: bench.server.running)
+        bench.until(lambda: bench.server.clock)
         client.close()
         bench.run(100)
         assert not bench.server.slots
+
+
+def test_after_a_large_answer_on_the_same_connection():
+    app = App()
+    app.get("/large")(lambda request: "~" * 3000)
+    app.get("/pieces")(lambda request: iter(["a", "b"]))
+    with serve(app) as bench:
+        for path in ("/large", "/pieces"):
+            answer = bench.ask(get(path) + get("/pieces", "Connection: close\r\n"))
+            assert answer.count(b"HTTP/1.1 200 OK") == 2 and answer.endswith(b"1\r\na\r\n1\r\nb\r\n0\r\n\r\n"), answer

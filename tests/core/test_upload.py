@@ -87,9 +87,9 @@ def test_a_large_upload_takes_little_memory():
         for _ in range(300):
             client.send(b"1f\r\n" + b"x" * 31 + b"\r\n")
             bench.server.step(10)
-            for slot in bench.server.slots.values():
-                most = max(most, len(slot.input))
-            assert len(bench.server.running) <= 1
+            for connection in bench.server.slots.values():
+                most = max(most, len(connection.input))
+            assert len(bench.server.again) <= 1
         client.send(b"0\r\n\r\n")
         bench.until(lambda: client.received.endswith(b"9300"))
         assert most <= 1024 + 2 * 256, most
@@ -106,8 +106,8 @@ def test_input_that_nobody_reads_waits_outside():
     with serve(app, buffer=128) as bench:
         client = bench.connect(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3000\r\n\r\n" + b"x" * 2000)
         bench.run(500)
-        (slot,) = bench.server.slots.values()
-        assert len(slot.input) <= 2 * 128
+        (connection,) = bench.server.slots.values()
+        assert len(connection.input) <= 2 * 128
         bench.until(lambda: client.state == "ended")
         assert client.received.endswith(b"done") and b"Connection: close" in client.received
         client.close()

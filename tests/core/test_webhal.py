@@ -2,7 +2,7 @@
 
 import webhal
 import webhal.app
-import webhal.helpers
+import webhal.errors
 import webhal.http
 import webhal.response
 import webhal.server
@@ -10,13 +10,13 @@ import webhal.server
 
 def test_names():
     assert webhal.App is webhal.app.App
-    assert webhal.HTTPError is webhal.httperror.HTTPError
+    assert webhal.HTTPError is webhal.errors.HTTPError
     assert webhal.Request is webhal.http.Request
     assert webhal.Response is webhal.response.Response
     assert webhal.Server is webhal.server.Server
-    assert webhal.abort is webhal.helpers.abort
-    assert webhal.redirect is webhal.helpers.redirect
-    assert webhal.sleep_ms is webhal.helpers.sleep_ms
+    assert webhal.abort is webhal.errors.abort
+    assert webhal.redirect is webhal.response.redirect
+    assert webhal.sleep_ms is webhal.task.sleep_ms
 
 
 def test_names_that_are_not_there():

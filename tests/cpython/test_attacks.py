@@ -50,7 +50,7 @@ def state(request):
         "descriptors": len(os.listdir("/proc/self/fd")),
         "memory": tracemalloc.get_traced_memory()[0],
         "again": len(server.again),
-        "running": len(server.running),
+        "clock": len(server.clock or ()),
     }}
 
 app.get("/stop")(lambda request: server.stop() or "bye")
@@ -59,7 +59,7 @@ server = Server(app, Network(), **limits)
 server.open(0, "127.0.0.1")
 print(server.network.local_port(server.listener), flush=True)
 tracemalloc.start()
-server.serve()
+server.run()
 """
 
 pytestmark = pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="descriptors are counted in /proc")
@@ -141,7 +141,7 @@ class Served:
         end = time.monotonic() + PATIENCE_S
         while True:
             state = self.state()
-            if all(state[name] <= self.baseline[name] for name in ("slots", "descriptors", "again", "running")):
+            if all(state[name] <= self.baseline[name] for name in ("slots", "descriptors", "again", "clock")):
                 return state
             assert time.monotonic() < end, (state, self.baseline)
             time.sleep(0.02)

@@ -41,9 +41,9 @@ def test_minimal_is_a_part_of_the_default_and_that_of_full():
 @pytest.mark.parametrize(
     "line, module",
     [
-        ("from webhal import abort", "webhal/helpers.py"),
-        ("import webhal\nwebhal.redirect('/')", "webhal/helpers.py"),
-        ("from webhal.helpers import sleep_ms", "webhal/helpers.py"),
+        ("from webhal import Topic", "webhal/topic.py"),
+        ("import webhal\nwebhal.Topic(4)", "webhal/topic.py"),
+        ("from webhal.topic import Event", "webhal/topic.py"),
     ],
 )
 def test_what_is_imported_is_sent(line, module):
@@ -59,7 +59,8 @@ def test_what_is_imported_is_sent(line, module):
         ("app.post('/', stream=True)(print)", "webhal/stream.py"),
         ("def handler(request): return iter('abc')", "webhal/stream.py"),
         ("response.set_cookie('a', 'b')", "webhal/cookies.py"),
-        ("from webhal import abort", "webhal/helpers.py"),
+        ("from webhal import sleep_ms", "webhal/task.py"),
+        ("from webhal import Topic", "webhal/topic.py"),
     ],
 )
 def test_minimal_has_what_the_text_shows(line, module):
@@ -174,7 +175,8 @@ class Bare(ast.NodeTransformer):
         return None if isinstance(node.value, ast.Constant) else node
 
     def visit_If(self, node):
-        unused = "TYPE_CHECKING" in ast.unparse(node.test) or "cpython" in ast.unparse(node.test)
+        test = ast.unparse(node.test)
+        unused = "TYPE_CHECKING" in test or "== 'cpython'" in test
         return None if unused and not node.orelse else self.generic_visit(node)
 
 

@@ -5,7 +5,7 @@ what they do on a PC or a board, but in virtual time: a handler may sleep for mi
 Nothing here judges an application: a response of 404 or 500 is a response. Runs on boards too.
 """
 
-from webhal.request import MultiDict, _fields
+from webhal.request import MultiDict
 from webhal.server import Server
 from webhal.testing.fake import FakeNetwork
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
         ms: int | None
 
 # A PC's limits, but for the buffer, which a board has to bear. Tests of an application for boards may give theirs.
-_LIMITS: "Limits" = {"connections": 16, "head": 16384, "body": 1 << 20, "deadlines": (10, 20, 5, 20), "buffer": 1024}
+_LIMITS: "Limits" = {"connections": 16, "head": 16384, "body": 1 << 20, "buffer": 1024}
 _PATIENCE_MS = 600_000  # virtual time that an answer may take if `ms` does not say
 _PLAIN = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~"
 
@@ -202,7 +202,7 @@ def _parse(method: str, data: bytes, whole: bool) -> TestResponse:
         head = data[: end + 2]
         data = data[end + 4 :]
         status = int(head.split(b" ", 2)[1])
-    headers = MultiDict(_fields(head), True)
+    headers = MultiDict([], head)
     good = True
     length = headers.get("content-length")
     if method == "HEAD" or status == 204 or status == 304:

@@ -44,7 +44,6 @@ class Network:
         "connections": 6,
         "head": 4096,
         "body": 16384,
-        "deadlines": (5, 10, 2, 10),
         "buffer": 1024,
     }
     ticks_ms = staticmethod(ticks_ms)

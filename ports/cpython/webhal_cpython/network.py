@@ -22,10 +22,23 @@ _kqueue: Any = select  # its names exist for the type checker only where it runs
 class _Network:
     """All but readiness; a subclass keeps what it watches in `_watched`."""
 
-    limits = {"connections": 1024, "head": 16384, "body": 1 << 20, "deadlines": (10, 20, 5, 20), "buffer": 65536}
+    limits = {
+        "connections": 1024,
+        "head": 16384,
+        "body": 1 << 20,
+        "deadlines": {"start": 10, "rest": 20, "idle": 5, "write": 20},
+        "buffer": 65536,
+    }
 
     def __init__(self) -> None:
         self._watched: dict[int, Socket] = {}  # by descriptor
+
+    @property
+    def Server(self) -> Any:
+        """The server that suits this platform (net.Optional)."""
+        from webhal_cpython.serving import Server
+
+        return Server
 
     # -- link ---------------------------------------------------------------------------------------
 

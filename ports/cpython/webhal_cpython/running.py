@@ -103,7 +103,7 @@ class _Run:
                 server.step(_STEP_MS)
             network.close(awake)
             server.step()  # without waiting: it closes the listener, and nothing else may be left
-            server.serve()
+            server.run()
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 _YEAR_2024 = 1_704_067_200  # a clock that nobody has set starts in 1970 or 2000, RP2's in 2021
 _EPOCH_2000 = 946_684_800  # when time.time() is 0 on ESP32
 
-limits = {"connections": 6, "head": 4096, "body": 16384, "deadlines": (5, 10, 2, 10), "buffer": 1024}
+limits = {"connections": 6, "head": 4096, "body": 16384, "buffer": 1024}  # deadlines are those of all boards
 if sys.platform == "rp2":
     limits["connections"] = 4  # its lwIP has five, and one is for who comes next
 

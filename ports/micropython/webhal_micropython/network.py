@@ -30,7 +30,6 @@ class Network:
     ticks_diff = time.ticks_diff  # type: ignore[attr-defined]
     recv_into = staticmethod(socket.socket.readinto)  # type: ignore[attr-defined] # None where nothing is there
     nic: "Any" = None
-    tight: bool  # net.Optional
     tried: int  # ticks_ms when joining was begun last
     # once.py has these; __getattr__ loads it.
     up: "Any"
@@ -70,10 +69,14 @@ class Network:
             accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except (AttributeError, OSError):  # older firmware, the unix port; reset already
             pass
-        if type(peer) is not tuple:  # the unix port's
-            peer = socket.sockaddr(peer)  # type: ignore[attr-defined] # dialect: the unix port has it
-            peer = socket.inet_ntop(peer[0], peer[1]), peer[2]  # dialect: the unix port has it
-        return accepted, peer
+        try:
+            if type(peer) is not tuple:  # the unix port's
+                peer = socket.sockaddr(peer)  # type: ignore[attr-defined] # dialect: the unix port has it
+                peer = socket.inet_ntop(peer[0], peer[1]), peer[2]  # dialect: the unix port has it
+            return accepted, peer
+        except MemoryError:
+            accepted.close()  # which the unix port would not do, and the client would wait
+            raise
 
     def send(self, socket: "Any", data: "bytes | bytearray | memoryview", start: int) -> "int | None":
         # At most 1460 bytes, one segment, at once: where memory for more is short, lwIP blocks for seconds.

@@ -39,10 +39,8 @@ def late(port: "Network", name: str) -> "Callable[..., Any]":
             # when all is full: so what stays lies together. That is worth 4 KB of 36, and takes a third of the speed.
             small_heap = 65536
             whole = gc.mem_alloc() + gc.mem_free()  # type: ignore[attr-defined]
-            if whole < small_heap:
-                port.tight = True
-                if gc.threshold() < 0:  # type: ignore[attr-defined]
-                    gc.threshold(whole // 8)  # type: ignore[attr-defined]
+            if whole < small_heap and gc.threshold() < 0:  # type: ignore[attr-defined]
+                gc.threshold(whole // 8)  # type: ignore[attr-defined]
 
     return method
 

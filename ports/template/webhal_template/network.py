@@ -14,7 +14,7 @@ class Network:
     """Sockets and listeners are …. What the platform cannot do as promised, and why: …."""
 
     # What the platform can bear, by the names of Server's arguments (step 12); without it, the smallest board's limits:
-    # limits = {"connections": 6, "head": 4096, "body": 16384, "deadlines": (5, 10, 2, 10), "buffer": 1024}
+    # limits = {"connections": 6, "head": 4096, "body": 16384, "buffer": 1024}
 
     # -- step 2: the clock ----------------------------------------------------------------------------
 

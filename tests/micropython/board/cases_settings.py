@@ -1,4 +1,4 @@
-"""Reading settings.toml. Runs on MicroPython."""
+"""Reader settings.toml. Runs on MicroPython."""
 
 import os
 

@@ -11,18 +11,19 @@ import webhal
 
 # In these folders, and of no use to a board: the interface's documentation, what CPython does otherwise, and what
 # stands for a board's network where there is an operating system.
-PC_ONLY = {"webhal.net", "webhal.cpython", "webhal.fast_head", "webhal.fast_server", "webhal_micropython.unix"}
+PC_ONLY = {"webhal.net", "webhal_micropython.unix"}
 
 # Loaded only if an application asks for it, and what in its text shows that it does. Everything else may be
 # loaded because of what some client sends.
 OPTIONAL = {
     "webhal.cookies": {"set_cookie"},
-    "webhal.helpers": {"abort", "redirect", "sleep_ms"},
     "webhal.stream": {"async", "yield", "stream", "iter", "map", "filter", "zip"},
+    "webhal.task": {"async", "sleep_ms"},
+    "webhal.topic": {"Topic", "Event"},
     "webhal_circuitpython.airlift": {"Network", "pool"},  # one of the application's own may have another radio
 }
 
-_ENTRY = ("webhal", "webhal.app", "webhal.run")  # what every application loads
+_ENTRY = ("webhal", "webhal.app", "webhal.starting")  # what every application loads
 
 
 def select(application: Iterable[ast.Module], runtime: str, extent: str = "") -> dict[str, Path]:
@@ -67,8 +68,6 @@ def _closure(roots: set[str], everything: dict[str, Path], without: set[str]) ->
         if module in everything and module not in found and module not in without:
             found.add(module)
             waiting += imports(ast.parse(everything[module].read_text(encoding="utf-8")))
-            if module == "webhal":
-                waiting += [home for home, names in _table(webhal._LATE) if names]
     return found
 
 
@@ -79,13 +78,11 @@ def shared_names(runtime: str) -> set[str]:
     return {alias.name for statement in statements for alias in statement.names}
 
 
-def _table(homes: str) -> list[tuple[str, list[str]]]:
-    """The modules that webhal itself tells names of, and those names."""
-    return [(f"webhal.{home}", names) for home, *names in map(str.split, homes.strip("|").split("|"))]
-
-
 def imports(tree: ast.AST) -> set[str]:
-    """The dotted names of modules that are imported anywhere in a program, but for type checkers."""
+    """The dotted names of modules that are imported anywhere in a program, but for type checkers.
+
+    So are those that are loaded where they are used, as `webhal.overload.accept(…)` does.
+    """
     names: set[str] = set()
     waiting: list[ast.AST] = [tree]
     while waiting:
@@ -98,13 +95,15 @@ def imports(tree: ast.AST) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names.add(node.module)
             names |= {f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "webhal":
+            names.add(f"webhal.{node.attr}")  # loaded there
         waiting += ast.iter_child_nodes(node)
     return names
 
 
 def _asked_for(tree: ast.Module) -> set[str]:
     """The modules of webhal that an application names, itself or through the names of the package."""
-    homes = {f"webhal.{name}": home for home, names in _table(webhal._HOMES) for name in names}
+    homes = {f"webhal.{name}": f"webhal.{home}" for name, home in (pair.split(":") for pair in webhal._NAMES.split())}
     named = {homes.get(name, name) for name in imports(tree)}
     named |= {homes[f"webhal.{name}"] for name in _identifiers(tree) if f"webhal.{name}" in homes}
     return named

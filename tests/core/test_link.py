@@ -70,10 +70,16 @@ def test_limits_come_from_the_caller_else_from_the_network_else_from_the_smalles
     assert (server.connections, server.head, server.body, server.buffer) == (4, 1024, 2048, 512)
     net.limits = {"connections": 6, "body": 0, "deadlines": (1, 2, 3, 4)}
     server = Server(App(), net)
-    assert (server.connections, server.head, server.body, server.deadlines) == (6, 1024, 0, (1, 2, 3, 4))
+    assert (server.connections, server.head, server.body, server.deadlines) == (6, 1024, 0, seconds(1, 2, 3, 4))
     server = Server(App(), net, connections=1, body=7, deadlines=(0.5, 1, 1, 1))
-    assert (server.connections, server.body, server.deadlines) == (1, 7, (0.5, 1, 1, 1))
+    assert (server.connections, server.body, server.deadlines) == (1, 7, seconds(0.5, 1, 1, 1))
     assert Server(App(), FakeNetwork()).connections == 4
+    server = Server(App(), net, deadlines={"idle": 60})
+    assert server.deadlines == seconds(1, 2, 60, 4)
+
+
+def seconds(start, rest, idle, write):
+    return {"start": start, "rest": rest, "idle": idle, "write": write, "linger": 2}
 
 
 def test_a_deadline_may_be_a_fraction_of_a_second():
@@ -126,7 +132,7 @@ def test_open_that_cannot():
 def test_stop_with_nothing_to_do():
     with serve(hello()) as bench:
         bench.server.stop()
-        bench.server.serve()
+        bench.server.run()
         assert not bench.net.listeners
 
 
@@ -143,7 +149,7 @@ def test_stop_finishes_what_runs_and_closes_what_idles():
             upload.send_later(1000, b"5")
             states = []
             bench.net.at(600, lambda idle=idle, silent=silent, states=states: states.extend([idle.state, silent.state]))
-            bench.server.serve()
+            bench.server.run()
             assert bench.net.now - start < 6000
             assert states == ["ended"] * 2
             assert idle.state == silent.state == "ended" and idle.received.endswith(b"hello")
@@ -159,7 +165,7 @@ def test_stop_does_not_wait_for_a_head_that_was_begun():
         bench.run(100)
         start = bench.net.now
         bench.server.stop()
-        bench.server.serve()
+        bench.server.run()
         assert bench.net.now - start < 1000 and client.state == "ended"
 
 
@@ -172,7 +178,7 @@ def test_stop_does_not_wait_for_ever():
         bench.run(200)
         start = bench.net.now
         bench.server.stop()
-        bench.server.serve()
+        bench.server.run()
         assert 9000 < bench.net.now - start < 11000
         assert not bench.net.sockets
         assert endless.state == stuck.state == half.state == "ended"
@@ -189,7 +195,7 @@ def test_stop_from_a_handler_lets_it_answer():
     for seed in range(5):
         with serve(app, seed) as bench:
             client = bench.connect(get("/stop") + get() * 50)
-            bench.server.serve()
+            bench.server.run()
             assert client.received.endswith(b"bye") and b"Connection: close" in client.received
             assert client.state == "ended"  # not a reset: the answer has arrived
 
@@ -202,7 +208,7 @@ def test_stop_while_full():
         bench.run(100)
         assert bench.server.full
         bench.server.stop()
-        bench.server.serve()
+        bench.server.run()
         assert all([client.received.endswith(b"slept") for client in sleepers])
         assert waiting.state == "reset" and waiting.received == b""
 
@@ -212,7 +218,7 @@ def test_stop_while_the_link_is_lost():
         bench.net.lose_link()
         bench.run(2000)
         bench.server.stop()
-        bench.server.serve()
+        bench.server.run()
         assert not bench.net.listeners
 
 

@@ -6,14 +6,13 @@ board forgets what was loaded for it.
 
 import sys
 
-from webhal import forget
+import webhal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
     from webhal.net import Limits, Network
-    from webhal.server import Server
 
 
 def prepare(network: "Network | None", limits: "Limits") -> "tuple[Network, Limits]":
@@ -24,20 +23,33 @@ def prepare(network: "Network | None", limits: "Limits") -> "tuple[Network, Limi
     if network is None:
         port_of_webhal = "webhal_%s.network" % sys.implementation.name
         network = __import__(port_of_webhal, None, None, ("Network",)).Network()
+    # What suits an ESP8266; a refused client may take as long as "linger" to read its answer.
+    whole: "Any" = {"connections": 4, "head": 1024, "body": 2048, "buffer": 512}
+    deadlines: "dict[str, float]" = {"start": 5, "rest": 10, "idle": 2, "write": 10, "linger": 2}
+    own = getattr(network, "limits", {})
+    deadlines.update(_deadlines(own.get("deadlines", {})))
     for name in limits:
         value: "Any" = limits[name]  # type: ignore[literal-required]
         if name == "deadlines":
-            if len(value) != 4 or min(value) <= 0:
-                raise ValueError("deadlines are four positive numbers of seconds, not " + repr(value))
+            deadlines.update(_deadlines(value))
         elif name not in ("connections", "head", "body", "buffer"):
             raise TypeError("limits are connections, head, body, deadlines and buffer, not " + repr(name))
         elif not isinstance(value, int) or value < (name != "body"):
             raise ValueError("%s is a positive int, not %r" % (name, value))
-    # What suits an ESP8266.
-    whole: "Any" = {"connections": 4, "head": 1024, "body": 2048, "deadlines": (5, 10, 2, 10), "buffer": 512}
-    whole.update(getattr(network, "limits", {}))
+    whole.update(own)
     whole.update(limits)
+    whole["deadlines"] = deadlines
     return network, whole
+
+
+def _deadlines(value: "Any") -> "dict[str, float]":
+    """Seconds by name, from a dict of some, or from all four in order. Raises ValueError for others."""
+    names = ("start", "rest", "idle", "write")
+    if isinstance(value, (tuple, list)) and len(value) == 4:
+        value = dict(zip(names, value))
+    if not isinstance(value, dict) or [name for name in value if name not in names or not value[name] > 0]:
+        raise ValueError("deadlines are positive seconds of start, rest, idle and write, by name, not " + repr(value))
+    return value
 
 
 def listen(
@@ -53,10 +65,8 @@ def listen(
         network.up(timeout_ms)
     listener = network.listen(port, host, connections)
     port = port or network.local_port(listener)
-    forget(0)  # all that was needed only to come here: its memory is worth more to those who are served
+    if sys.implementation.name != "cpython":
+        # Needed only to come here; the memory is worth more to those who are served.
+        for name in ("routes", "registering", "starting"):
+            webhal.forget("webhal." + name)
     return listener, port, host
-
-
-def open(server: "Server", port: int = 80, host: str = "", timeout_ms: int = 30000) -> None:
-    """Bring the link up and listen. Raises what `listen` does."""
-    server.adopt(*listen(server.network, port, host, server.connections, timeout_ms))

@@ -1,4 +1,4 @@
-"""A server's life around serving: stopping, a lost link; loaded when that happens. Starting is in run.py."""
+"""A lost link, or listener: trying again; loaded when that happens."""
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -8,35 +8,12 @@ _RETRY_MS = 1000  # first pause before a lost link is tried again; it doubles up
 _RETRY_MOST_MS = 32000
 
 
-def unlisten(server: "Server") -> None:
-    """Close the listener."""
-    if server.listener:
-        server.network.close(server.listener)
-        server.listener = None
-    server.full = False
-
-
-def stop(server: "Server") -> None:
-    """Let the next steps accept no more, close what is idle and finish what runs, within 10 seconds.
-
-    May be called from a handler, or from a signal handler.
-    """
-    server.stopping = True
-
-
-def close(server: "Server") -> None:
-    """Close the listener and all connections, at once. Not for handlers: they call stop."""
-    unlisten(server)
-    for slot in list(server.slots.values()):
-        server.drop(slot)
-
-
-def relink(server: "Server") -> None:
+def tick(server: "Server") -> None:
     """There is no listener, or no link: without a link close all, and try again, each time after a longer pause."""
     network = server.network
     up = network.status() == "up"
     if not up and not server.retry:
-        close(server)
+        server.close()
         server.retry = _RETRY_MS
         server.tried = server.now
         _tell(server, "down")
@@ -54,7 +31,7 @@ def relink(server: "Server") -> None:
                 return
             network.up(0)
         except (OSError, MemoryError) as error:
-            unlisten(server)
+            server.unlisten()
             print("webhal:", error)
         server.tried = server.now
         server.retry = min(2 * server.retry, _RETRY_MOST_MS)

@@ -2,8 +2,9 @@
 
 from serving import get, serve
 
+import webhal
 from webhal import App, Response
-from webhal.httperror import HTTPError
+from webhal.errors import HTTPError
 
 LARGE = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n"
 
@@ -159,13 +160,14 @@ def test_what_a_hook_reads_of_a_refused_request():
 def test_a_bug_while_a_failure_is_answered_costs_one_connection():
     app = hello()
 
-    def broken(request, error):
+    def broken(app, request, error):
         raise RuntimeError("in the core")
 
     with serve(app) as bench:
-        app.fail = broken
+        known = webhal.errors.handle
+        webhal.errors.handle = broken
         assert bench.ask(b"nonsense\r\n\r\n") == b""
-        del app.fail
+        webhal.errors.handle = known
         assert bench.take_log() == ["RuntimeError"]
         assert bench.ask(get("/", "Connection: close\r\n")).endswith(b"hello")
 

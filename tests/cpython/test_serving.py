@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 
 import webhal.head as head
 import webhal.http as http
-from webhal.fast_head import Connection as CPython
-from webhal.httperror import HTTPError
+from webhal.errors import HTTPError
+from webhal_cpython.serving import Reader as CPython
 
 LIMIT = 300
 
 
-class Judged(http.Connection):
+class Judged(http.Reader):
     """Without any quick reading."""
 
     def next_request(self, limit):
@@ -31,7 +31,7 @@ def read(connection, pieces, limit=LIMIT, most=50):
     out = []
     reading = False
     for piece in pieces:
-        connection.receive(piece)
+        connection.feed(piece)
         try:
             while True:
                 if not reading:
@@ -218,8 +218,8 @@ def test_nothing_but_refusals_comes_of_random_bytes(data, places, connection):
 @given(heads)
 def test_nothing_but_refusals_comes_of_late_attributes(data):
     refused = http.Request("", "", "", data)
-    request = http.Connection()
-    request.receive(data)
+    request = http.Reader()
+    request.feed(data)
     try:
         request = request.next_request(LIMIT) or refused
     except HTTPError:

@@ -1,0 +1,116 @@
+"""Event and Topic: what handlers tell each other. How a handler waits is in task.py."""
+
+from webhal.task import Wait
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+class Event:
+    """A flag that can be waited for. `set` may be called from any handler, not from another thread."""
+
+    def __init__(self) -> None:
+        self.flag = False
+        self.waiting: "set[_Waiting]" = set()
+
+    def is_set(self) -> bool:
+        """Whether it is set."""
+        return self.flag
+
+    def set(self) -> None:
+        """Set it, and wake all that wait."""
+        self.flag = True
+        _wake(self.waiting)
+
+    def clear(self) -> None:
+        """Let those wait that come from now on."""
+        self.flag = False
+
+    def wait(self) -> "_Flag":
+        """Awaitable: until it is set."""
+        return _Flag(self)
+
+
+class Topic:
+    """What is published, for all that read: `async for value in topic`.
+
+    keep: so many values are kept, once for all readers. One that falls behind by more loses the oldest; or, with
+    `drop`, its iteration ends.
+    """
+
+    def __init__(self, keep: int = 16, drop: bool = False) -> None:
+        if not isinstance(keep, int) or keep < 1:
+            raise ValueError("a topic keeps at least one value, not " + repr(keep))
+        self.keep = keep
+        self.drop = drop
+        self.kept: "list[Any]" = []
+        self.count = 0  # of all values so far
+        self.waiting: "set[_Waiting]" = set()
+
+    def publish(self, value: "Any") -> None:
+        """Let all have it that read now. Never waits."""
+        self.kept.append(value)
+        if len(self.kept) > self.keep:
+            self.kept.pop(0)
+        self.count += 1
+        _wake(self.waiting)
+
+    def __aiter__(self) -> "_Reader":
+        return _Reader(self)
+
+
+class _Waiting(Wait):
+    """Waits until something happens to `source`."""
+
+    def __init__(self, source: "Any") -> None:
+        self.source = source
+
+    def park(self, task: "Any") -> None:
+        self.task = task
+        self.source.waiting.add(self)
+
+    def leave(self) -> None:
+        self.source.waiting.discard(self)
+
+
+class _Flag(_Waiting):
+    def __next__(self) -> Wait:
+        if self.task or self.source.flag:  # who was woken need not find it set still
+            raise StopIteration(True)
+        return self
+
+
+class _Reader(_Waiting):
+    """One reader's place in a topic: its own asynchronous iterator, and what it waits for."""
+
+    awaited = True  # by `async for`, or never
+
+    def __init__(self, source: Topic) -> None:
+        self.source = source
+        self.position = source.count
+
+    def __aiter__(self) -> "_Reader":
+        return self
+
+    def __anext__(self) -> "_Reader":
+        return self
+
+    def __next__(self) -> Wait:
+        topic = self.source
+        if self.position == topic.count:
+            return self
+        oldest = topic.count - len(topic.kept)
+        if self.position < oldest:
+            if topic.drop:
+                raise StopAsyncIteration
+            self.position = oldest
+        self.position += 1
+        raise StopIteration(topic.kept[self.position - 1 - oldest])
+
+
+def _wake(waiting: "set[_Waiting]") -> None:
+    """Wake all that wait."""
+    for each in waiting:
+        each.task.wake()
+    waiting.clear()

@@ -1,0 +1,165 @@
+"""The server of a PC: heads read by one compiled expression, plain requests served in one function, signals.
+
+It is the core's Server and Connection with three methods replaced, because on CPython a call costs more than most of
+what is called does. Every head that the expression does not take is left to webhal.head, the only place that refuses.
+"""
+
+import re
+import signal
+import sys
+import threading
+from typing import Any
+
+from webhal import connection, head, http
+from webhal.exchange import dispatch as answer
+from webhal.exchange import next as begin_body
+from webhal.exchange import send as sent
+from webhal.http import Request
+from webhal.server import Server as Portable
+
+_ALL = "+" if sys.version_info >= (3, 11) else ""  # makes a repetition keep what it took (possessive)
+# The request line in origin form without escapes, and Host as the first field.
+# No two neighbours may match the same text: trying all ways to share it takes a client's bytes squared.
+_LINE = (
+    r"(GET|POST|HEAD|PUT|DELETE|PATCH) ((/[!\x22$&->@-~]*)(?:\?[!\x22$-~]*)?) HTTP/1\.1\r\n"
+    r"[Hh]ost:[ \t]*(?:[!$-+\-.0-9;=A-Z_a-z~]+(?::[0-9]*)?[ \t]*)?\r\n"
+)
+_FIELD = r"[!#-'*+\-.0-9A-Z^-z|~]+" + _ALL + r":[\t -~\x80-\xff]*" + _ALL + r"\r\n"
+# How the names begin of fields that say more than where a GET without a body ends, or what HTTP/1.1 does
+# anyway: Content-Length, Connection, Expect, Host, Transfer-Encoding, and few others.
+_SUSPECT = r"[CcEeHhTt][oOxXrR](?!nnection: keep-alive\r|ntent-[TtEeDd])[nNsSpPaA]"
+_PLAIN = f"(?:(?!{_SUSPECT}){_FIELD})*{_ALL}"
+_HEAD = re.compile(
+    f"{_LINE}{_PLAIN}(?:[Cc]ontent-[Ll]ength: ?([0-9]{{1,15}})\r\n{_PLAIN})?((?={_SUSPECT})(?:{_FIELD})*{_ALL})?\r\n"
+)
+_TELLING = re.compile(
+    r"^(?:host|content-length|transfer-encoding|expect|connection(?!: keep-alive\r)):", re.IGNORECASE | re.MULTILINE
+)
+
+
+# The signals that end Server.run, and what they do by default.
+_SIGNALS: "dict[signal.Signals, Any]" = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+
+
+class Reader(http.Reader):
+    """The core's sans-I/O input, with a shortcut."""
+
+    def next_request(self, limit: int) -> "Request | None":
+        """What http.Reader.next_request promises."""
+        data = self.input
+        start = self.start
+        match = _HEAD.match(data.decode("latin-1"), start)
+        if match is None:
+            return head.judge(self, limit)
+        end = match.end()
+        method, target, path, length, suspects = match.groups()
+        if end - start > limit or (suspects and _TELLING.search(suspects)):
+            return head.judge(self, limit)
+        if start or end < len(data) or type(data) is not bytes:
+            data = bytes(data[start:end])
+        request = Request(method, target, path, data)
+        if length:
+            request.length = self.left = int(length)
+        self.start = end
+        return request
+
+
+class Connection(Reader, connection.Connection):
+    """The core's connection, with that input."""
+
+
+class Server(Portable):
+    """The core's, with a shortcut, and ended by signals."""
+
+    connection_class = Connection
+
+    def serve_ready(self, ready: "list[Any]") -> bool:
+        """A plain request in one function; what is not plain goes on from where it turns out not to be."""
+        slots = self.slots
+        listener = self.listener
+        receive = self.receive
+        send = self.network.send
+        view = self.view
+        limit = self.head
+        now = self.now
+        app = self.app
+        handle = app.handle
+        accept = False
+        for socket in ready:
+            client = slots.get(socket)
+            if client is None:
+                accept = accept or socket is listener
+                continue
+            try:
+                phase = client.phase
+                if (phase != "idle" and phase != "start") or client.input:  # which an empty line may have left there
+                    client.ready(self)
+                    continue
+                count = receive(socket, view)
+                if not count:
+                    if count is not None:
+                        client.drop(self)
+                    continue
+                client.input = bytes(view[:count])
+                request = client.next_request(limit)
+                if request is None:
+                    if client.start < count:
+                        client.phase = "rest"
+                        client.since = now
+                    continue
+                request.client = client.client
+                if request.length:
+                    begin_body(client, self, request)
+                    continue
+                result = handle(request)
+                if (
+                    type(result) is not str
+                    or client.start < count  # another request
+                    or not (request.keep and request.minor)
+                    or request.method == "HEAD"
+                    or self.closes
+                    or self.stopping
+                    or len(result) >= self.buffer
+                    or "response" in app.events
+                ):
+                    answer(client, self, request, result)
+                    continue
+                body = result.encode()
+                out = b"%s%d\r\n\r\n%s" % (self.start, len(body), body)
+                count = send(socket, out, 0)
+                if count == len(out):
+                    client.phase = "idle"
+                    client.since = now
+                    client.input = b""
+                    client.start = 0
+                else:
+                    client.begun = count or 0
+                    sent(client, self, out, client.begun, b"", None)
+            except Exception as error:
+                client.failed(self, error)
+        return accept
+
+    def run(self) -> None:
+        """Server.run, ended by the first SIGINT or SIGTERM without interrupting a handler; the second does as it will.
+
+        Signals for which the application has plans of its own are left to it.
+        """
+        ours = []
+        if threading.current_thread() is threading.main_thread():
+            ours = [each for each in _SIGNALS if signal.getsignal(each) == _SIGNALS[each]]
+
+        def restore() -> None:
+            for each in ours:
+                if signal.getsignal(each) is stop:  # not what the application planned meanwhile
+                    signal.signal(each, _SIGNALS[each])
+
+        def stop(number: int, frame: object) -> None:
+            self.stop()
+            restore()
+
+        for each in ours:
+            signal.signal(each, stop)
+        try:
+            super().run()
+        finally:
+            restore()
