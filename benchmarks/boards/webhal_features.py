@@ -1,14 +1,27 @@
-"""The benchmark application on webhal with one more feature; each function adds the one of its name."""
+"""hello on webhal with one more feature; each function adds the one of its name. It tells how much heap is in use."""
 
-from webhal_memory_app import app
+import gc
+import sys
+
+from webhal_hello import app
+
+
+@app.get("/memory")
+def memory(request):
+    gc.collect()
+    return "%d" % gc.mem_alloc()
+
+
+@app.get("/modules")
+def modules(request):
+    return "\n".join(sys.modules)
 
 
 def nothing():
     pass
 
 
-def missing():
-    pass
+missing = nothing
 
 
 def parameter():
