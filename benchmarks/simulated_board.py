@@ -53,7 +53,7 @@ class Build(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where a server finds its modules: in a folder, in an image, or, with neither, frozen in the executable."""
+    """Where a server finds its modules: in an image, or in its working folder, or, with neither, frozen."""
 
     micropython: str
     folder: Path | None = None
@@ -156,7 +156,7 @@ def serving(place: Place, heap: int, app: str, connections: int, *arguments: obj
         path = "/rom:.frozen"
         code = MOUNT.format(image=str(place.image), size=place.image.stat().st_size) + code
     elif place.folder:
-        path = ":.frozen"  # the working directory, because longer paths take more heap
+        path = ":.frozen"  # as "", because longer paths take more heap
     with tempfile.TemporaryFile("w+") as log:
         process = subprocess.Popen(
             [place.micropython, "-X", f"heapsize={heap}", "-c", code],
