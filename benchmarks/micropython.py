@@ -9,6 +9,7 @@ words have 32 bits; the speed is this machine's, so only its ratios mean somethi
 
 import argparse
 import contextlib
+import functools
 import http.client
 import re
 import shutil
@@ -17,11 +18,12 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from clients import APPLICATIONS, FORM, HELLO, JSON, Request, Wrong, ask, ask_all, connect
+from clients import APPLICATIONS, FORM, HELLO, JSON, REPEATS, Request, Wrong, ask, ask_all, connect
 from pc import HOST, Unable, last_line, note, processor_seconds
 from simulated_board import Build, Peer, Place, build, find_compilers, find_micropython, serving
 
@@ -38,17 +40,24 @@ COUNTED = 40  # idle keep-alive connections whose heap is divided by their numbe
 WRK_CONNECTIONS = 8  # kept alive, and so many slots for them where a server has slots
 ROUNDS = 3  # of load, in which the servers take turns
 
-UHTTP_BIND = ("uhttp/server.py", ".bind((address, port))", ".bind(_socket.getaddrinfo(address, port)[0][-1])")
+UHTTP = "uhttp/server.py"
 PEERS = (
     Peer("webhal", ""),
     Peer("phew", "micropython-phew", ("machine", "network")),
-    Peer("picoweb", "picoweb"),
-    Peer("tinyweb", "tinyweb"),
+    Peer("picoweb", "picoweb", ("pkg_resources",)),
+    Peer("tinyweb", "tinyweb", ("logging",)),
     Peer("microdot", "microdot"),
     # The last without `selectors`, a module of CPython that MicroPython does not have.
-    Peer("uhttp", "uhttp-server<3", (), UHTTP_BIND),
+    Peer(
+        "uhttp",
+        "uhttp-server<3",
+        ("unix_select",),
+        (
+            (UHTTP, ".bind((address, port))", ".bind(_socket.getaddrinfo(address, port)[0][-1])"),
+            (UHTTP, "import select as _select", "import unix_select as _select"),
+        ),
+    ),
 )
-
 
 KINDS = {"mpy": ".mpy in the heap", "rom": "ROMFS", "frozen": "frozen", "source": "source in the heap"}
 COUNTS = (1, 4)  # clients at once
@@ -77,6 +86,7 @@ HEAPS = {
 CONNECTION_BYTES = 250
 HELLO_RATE = 4.0  # times uhttp-server's requests
 JSON_RATE = 2.5  # times every peer's
+STALL = 20  # ms; two small writes in a row wait 40 for the acknowledgement of the first
 
 
 # -- the smallest heap ---------------------------------------------------------------------------------
@@ -123,10 +133,11 @@ def smallest_heaps(place: Place, peer: str, app: str, counts: Sequence[int], ord
 # -- other measures ------------------------------------------------------------------------------------
 
 
-def idle_clients(place: Place, heap: int) -> int:
-    """How many clients may connect and say nothing before webhal does not answer another one at once."""
+def idle_clients(place: Place, peer: str, orders: int) -> int:
+    """How many clients may connect and say nothing before another one is not answered."""
+    heap = smallest_heap(place, peer, "hello", 1, SMALLEST, orders) + IDLE_ROOM
     with contextlib.ExitStack() as stack:
-        server = stack.enter_context(serving(place, heap, "webhal_hello", CONNECTIONS))
+        server = stack.enter_context(serving(place, heap, f"{peer}_hello", CONNECTIONS))
         for count in range(IDLE_CLIENTS):
             try:
                 with connect(server.port) as connection:
@@ -137,10 +148,10 @@ def idle_clients(place: Place, heap: int) -> int:
     return IDLE_CLIENTS
 
 
-def bytes_per_idle_connection(place: Place) -> float:
+def bytes_per_idle_connection(place: Place, peer: str) -> float:
     """Heap that grows with keep-alive connections, each of which has had an answer."""
     with contextlib.ExitStack() as stack:
-        server = stack.enter_context(serving(place, LARGEST, "webhal_features", 64, "nothing"))
+        server = stack.enter_context(serving(place, LARGEST, f"{peer}_features", 64, "nothing"))
         connections = [stack.enter_context(connect(server.port)) for _ in range(1 + COUNTED)]
         ask(connections[0], HELLO[0])
         before = heap_in_use(connections[0])
@@ -161,11 +172,27 @@ def rate(place: Place, peer: str, app: str, path: str, seconds: int) -> float:
         before = processor_seconds(server.pid)
         done = subprocess.run(wrk, capture_output=True, text=True)
         taken = processor_seconds(server.pid) - before
-    answered = re.search(r"(\d+) requests in", done.stdout)
-    errors = re.search(r"Non-2xx.*|Socket errors.*", done.stdout)
-    if not answered or not int(answered[1]) or errors:
-        raise Unable("under load: " + (errors[0] if errors else last_line(done.stdout + done.stderr)))
-    return int(answered[1]) / taken
+    answered = int((re.search(r"(\d+) requests in", done.stdout) or [0, 0])[1])
+    for errors in re.findall(r"Non-2xx.*|Socket errors.*", done.stdout):
+        # Where an answer has no length but ends with the connection, wrk calls it a read error, too.
+        closed = re.fullmatch(r"Socket errors: connect 0, read (\d+), write 0, timeout 0", errors)
+        if not closed or abs(int(closed[1]) - answered) > WRK_CONNECTIONS:
+            raise Unable(f"under load, {answered} answers: {errors}")
+    if not answered:
+        raise Unable("under load: " + last_line(done.stdout + done.stderr))
+    return answered / taken
+
+
+def milliseconds(place: Place, peer: str) -> list[float]:
+    """That one client waits for admin's page, and for the answer that comes in pieces; medians."""
+    waits: dict[str, list[float]] = {"/": [], "/log": []}
+    with serving(place, LARGEST, f"{peer}_admin", CONNECTIONS) as server, connect(server.port) as connection:
+        for path, taken in waits.items():
+            for _ in range(REPEATS):
+                start = time.monotonic()
+                ask(connection, Request("GET", path))
+                taken.append(1000 * (time.monotonic() - start))
+    return [statistics.median(taken) for taken in waits.values()]
 
 
 # -- what is in webhal's heap --------------------------------------------------------------------------
@@ -268,108 +295,121 @@ def print_row(row: Row, peers: Sequence[str]) -> None:
     print(f"{row.what:38}{own:>12}{row.budget:>12}{row.aim:>14}  {row.verdict:18}{others}".rstrip(), flush=True)
 
 
-def attempt(what: str, take: Callable[..., T], *arguments: object) -> T | None:
-    """The measure's result; where it cannot be taken, why not is said."""
-    try:
-        return take(*arguments)
-    except (Unable, Wrong) as reason:
-        note(f"{what}: {reason}")
-        return None
+def measure(what: str, places: dict[str, Place], take: Callable[..., T], *arguments: object) -> dict[str, T]:
+    """`take`'s result for each peer; where there is none, why not is said."""
+    note(f"measuring {what}")
+    found = {}
+    for peer, place in places.items():
+        try:
+            found[peer] = take(place, peer, *arguments)
+        except (Unable, Wrong) as reason:
+            note(f"{peer}, {what}: {reason}")
+    return found
 
 
-def kilobytes(sizes: Sequence[float]) -> str:
-    return "/".join(f"{size:g}" for size in sizes)
+def verdict(places: dict[str, Place], met: bool) -> str:
+    return "" if "webhal" not in places else "met" if met else "MISSED"
+
+
+def figures(format: Callable[[T], str], found: dict[str, T]) -> dict[str, str]:
+    return {peer: format(value) for peer, value in found.items()}
+
+
+def slashed(sizes: Sequence[float]) -> str:
+    return "/".join(f"{size:.4g}" for size in sizes)
 
 
 def heap_row(kind: str, app: str, places: dict[str, Place], options: argparse.Namespace) -> Row:
-    note(f"smallest heap: {app}, {KINDS[kind]}")
-    found = {}
-    for peer, place in places.items():
-        if kind != "source" or peer == "webhal":
-            heaps = attempt(f"{peer} {app}", smallest_heaps, place, peer, app, options.clients, options.orders)
-            if heaps:
-                found[peer] = [heap / 1024 for heap in heaps]
-    row = Row(f"{app}, {KINDS[kind]}", {peer: kilobytes(heaps) for peer, heaps in found.items()})
-    budget = HEAPS.get((kind, app))
-    if not budget or "webhal" not in places:
-        return row
-
-    def keeps(limits: tuple[float, float]) -> bool:
-        return all(heap <= limit for heap, limit in zip(found.get("webhal", [LARGEST]), asked(limits), strict=False))
+    what = f"{app}, {KINDS[kind]}"
+    found = measure(what, places, smallest_heaps, app, options.clients, options.orders)
+    budget = HEAPS[kind, app]
 
     def asked(limits: tuple[float, float]) -> list[float]:
         return [limits[COUNTS.index(clients)] for clients in options.clients]
 
-    verdict = "met" if keeps(budget.most) else "MISSED"
-    if not budget.aim:
-        return row._replace(budget=kilobytes(asked(budget.most)), verdict=verdict)
-    if keeps(budget.aim):
-        verdict = "met, the aim, too"
-    return row._replace(budget=kilobytes(asked(budget.most)), aim=f"({kilobytes(asked(budget.aim))})", verdict=verdict)
+    def keeps(limits: tuple[float, float]) -> bool:
+        own = found.get("webhal", (LARGEST,) * len(options.clients))
+        return all(heap <= 1024 * limit for heap, limit in zip(own, asked(limits), strict=True))
+
+    met = verdict(places, keeps(budget.most))
+    if budget.aim and keeps(budget.aim):
+        met = "met, the aim, too"
+    aim = f"({slashed(asked(budget.aim))})" if budget.aim else ""
+    sizes = figures(lambda heaps: slashed([heap / 1024 for heap in heaps]), found)
+    return Row(what, sizes, slashed(asked(budget.most)), aim, met)
 
 
 def rate_row(
     what: str, app: str, path: str, least: float, places: dict[str, Place], options: argparse.Namespace
 ) -> Row:
     """webhal's requests a second of processor time, and how many times each peer's that is."""
-    note(f"load: {what}")
-    rounds: dict[str, list[float]] = {peer: [] for peer in places}
-    for _ in range(options.rounds):
-        for peer, place in places.items():
-            one = attempt(f"{peer} {app}", rate, place, peer, app, path, options.seconds)
-            if one:
-                rounds[peer].append(one)
-    rates = {peer: statistics.median(taken) for peer, taken in rounds.items() if taken}
+    rounds = [measure(what, places, rate, app, path, options.seconds) for _ in range(ROUNDS)]
+    rates = {peer: statistics.median(one[peer] for one in rounds if peer in one) for peer in rounds[-1]}
     own = rates.pop("webhal", 0)
     ratios = {peer: own / one for peer, one in rates.items()}
-    met = "met" if own and ratios and min(ratios.values()) >= least else "MISSED"
-    figures = {"webhal": f"{own:,.0f}"} | {peer: f"{ratio:.1f} x" for peer, ratio in ratios.items()}
-    return Row(what, figures, f"≥ {least:g} x", "", met if ratios or not own else "")
+    shown = {"webhal": f"{own:,.0f}"} | figures("{:.2f} x".format, ratios)
+    return Row(
+        what, shown, f"≥ {least:g} x", "", verdict(places if ratios else {}, min(ratios.values(), default=0) >= least)
+    )
 
 
-def idle_row(place: Place, options: argparse.Namespace) -> Row:
-    note("idle clients")
+def wait_row(places: dict[str, Place]) -> Row:
+    what = "ms, page of 3 KB/20 KB in pieces"
+    found = measure(what, places, milliseconds)
+    return Row(
+        what, figures(slashed, found), f"< {STALL}", "", verdict(places, max(found.get("webhal", [STALL])) < STALL)
+    )
+
+
+def idle_row(place: dict[str, Place], options: argparse.Namespace) -> Row:
     what = f"idle clients in hello's heap + {IDLE_ROOM >> 10} KB"
-    heap = attempt("hello", smallest_heap, place, "webhal", "hello", 1, SMALLEST, options.orders)
-    survived = attempt(what, idle_clients, place, heap + IDLE_ROOM) if heap else None
-    met = "met" if survived == IDLE_CLIENTS else "MISSED"
-    return Row(what, {"webhal": str(survived)}, f"≥ {IDLE_CLIENTS}", "", met)
+    found = measure(what, place, idle_clients, options.orders)
+    return Row(what, figures(str, found), f"≥ {IDLE_CLIENTS}", "", verdict(place, IDLE_CLIENTS in found.values()))
 
 
-def connection_row(place: Place) -> Row:
-    note("idle connections")
-    size = attempt("idle connection", bytes_per_idle_connection, place)
-    met = "met" if size is not None and size <= CONNECTION_BYTES else "MISSED"
-    return Row("bytes of an idle connection", {"webhal": f"{size or 0:.0f}"}, str(CONNECTION_BYTES), "", met)
+def connection_row(place: dict[str, Place]) -> Row:
+    what = "bytes of an idle connection"
+    found = measure(what, place, bytes_per_idle_connection)
+    met = found.get("webhal", LARGEST) <= CONNECTION_BYTES
+    return Row(what, figures("{:.0f}".format, found), str(CONNECTION_BYTES), "", verdict(place, met))
 
 
 def compare(builds: dict[str, Build], micropython: str, options: argparse.Namespace) -> None:
+    compiled = {peer: Place(micropython, made.compiled) for peer, made in builds.items()}
+    own = {peer: place for peer, place in compiled.items() if peer == "webhal"}
     places = {
-        "mpy": {peer: Place(micropython, made.compiled) for peer, made in builds.items()},
+        "mpy": compiled,
         "rom": {peer: Place(micropython, None, made.image) for peer, made in builds.items()},
-        "source": {peer: Place(micropython, made.source) for peer, made in builds.items()},
-        "frozen": {peer: Place(options.frozen) for peer in builds if options.frozen},
+        "frozen": {peer: Place(options.frozen) for peer in own if options.frozen},
+        "source": {peer: Place(micropython, builds[peer].source) for peer in own},
     }
-    print_row(Row("", {peer: peer for peer in builds}, "at most", "(aim)"), list(builds))
-    clients = "/".join(map(str, options.clients))
-    print(f"smallest heap, KB, {clients} clients:")
-    for kind in options.kinds:
-        for app in options.app:
-            if places[kind] and (kind != "source" or (kind, app) in HEAPS):
-                print_row(heap_row(kind, app, places[kind], options), list(builds))
+    show = functools.partial(print_row, peers=list(builds))
+    show(Row("", {peer: peer for peer in builds}, "at most", "(aim)"))
+    print(f"smallest heap, KB, {slashed(options.clients)} clients:")
+    for kind, app in HEAPS:
+        if kind in options.kinds and app in options.app and places[kind]:
+            show(heap_row(kind, app, places[kind], options))
     if options.quick:
         return
-    print("requests a second of processor time; peers: webhal's are so many times as many:")
-    hello = {peer: place for peer, place in places["mpy"].items() if peer in ("webhal", "uhttp")}
-    print_row(rate_row("hello", "hello", "/", HELLO_RATE, hello, options), list(builds))
-    print_row(rate_row("sensor, GET of JSON", "sensor", "/api", JSON_RATE, places["mpy"], options), list(builds))
-    if "webhal" in builds:
-        own = places["mpy"]["webhal"]
+    print("speed, .mpy; requests a second of processor time, and how many times a peer's that is:")
+    hello = {peer: place for peer, place in compiled.items() if peer in ("webhal", "uhttp")}
+    show(rate_row("hello", "hello", "/", HELLO_RATE, hello, options))
+    show(rate_row("sensor, GET of JSON", "sensor", "/api", JSON_RATE, compiled, options))
+    show(wait_row(compiled))
+    if own:
         print("with many clients, .mpy:")
-        print_row(idle_row(own, options), list(builds))
-        print_row(connection_row(own), list(builds))
-        print_features(own)
-        print_modules(own, builds["webhal"].compiled)
+        show(idle_row(own, options))
+        show(connection_row(own))
+        print_features(own["webhal"])
+        print_modules(own["webhal"], builds["webhal"].compiled)
+
+
+def write_manifest(folder: Path, programs: Path) -> None:
+    """webhal and its applications, with a manifest.py for the unix port's make."""
+    with tempfile.TemporaryDirectory() as work:
+        made = build(PEERS[0], programs, Path(work))
+        shutil.copytree(made.source, folder / "modules")
+    (folder / "manifest.py").write_text('include("$(MPY_DIR)/extmod/asyncio")\nfreeze("modules", opt=3)\n')
 
 
 def arguments() -> argparse.Namespace:
@@ -381,10 +421,17 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--clients", nargs="+", type=int, choices=COUNTS, default=COUNTS, help="at once")
     parser.add_argument("--quick", action="store_true", help="smallest heaps only, in one order of the requests")
     parser.add_argument("--frozen", metavar="EXECUTABLE", help="a 32-bit MicroPython in which all is frozen")
+    parser.add_argument(
+        "--checkouts",
+        type=Path,
+        metavar="FOLDER",
+        help="for peers that PyPI does not have: FOLDER/tinyweb is its checkout",
+    )
+    parser.add_argument("--freeze", type=Path, metavar="FOLDER", help="only write what EXECUTABLE is to have frozen")
     parser.add_argument("--seconds", type=int, default=3, metavar="N", help="of load in each round; default: 3")
     options = parser.parse_args()
     options.clients = sorted(set(options.clients))
-    options.orders, options.rounds = (1, 1) if options.quick else (ORDERS, ROUNDS)
+    options.orders = 1 if options.quick else ORDERS
     return options
 
 
@@ -395,13 +442,17 @@ def main() -> int:
             raise Unable("wrk is missing: apt install wrk")
         micropython = find_micropython()
         programs = find_compilers()
+        if options.freeze:
+            write_manifest(options.freeze, programs)
+            return 0
         with tempfile.TemporaryDirectory() as work:
             builds = {}
             for peer in PEERS:
                 if peer.name in options.only:
-                    made = attempt(f"{peer.name} is left out", build, peer, programs, Path(work))
-                    if made:
-                        builds[peer.name] = made
+                    try:
+                        builds[peer.name] = build(peer, programs, Path(work), options.checkouts)
+                    except Unable as reason:
+                        print(f"{peer.name} is left out: {reason}")
             compare(builds, micropython, options)
     except Unable as reason:
         print(reason, file=sys.stderr)

@@ -40,8 +40,8 @@ del ffi, uctypes, vfs, libc, image
 class Peer(NamedTuple):
     name: str
     needs: str  # what pip installs; "" for webhal, of this checkout
-    stand_ins: tuple[str, ...] = ()  # of boards/: modules of boards' firmware that the unix port does not have
-    adapt: tuple[str, str, str] | None = None  # in this file, what boards take, and what the unix port takes instead
+    stand_ins: tuple[str, ...] = ()  # of boards/: modules that it imports and the unix port does not have
+    adapt: tuple[tuple[str, str, str], ...] = ()  # in a file, what boards take, and what the unix port takes instead
 
 
 class Build(NamedTuple):
@@ -85,13 +85,16 @@ def find_compilers() -> Path:
 # -- files ---------------------------------------------------------------------------------------------
 
 
-def build(peer: Peer, programs: Path, work: Path) -> Build:
+def build(peer: Peer, programs: Path, work: Path, checkouts: Path | None = None) -> Build:
     made = Build(work / peer.name / "py", work / peer.name / "mpy", work / peer.name / "romfs")
     try:
         if peer.needs:
-            install(programs, ("--no-deps", "--upgrade", "--target", str(made.source), peer.needs))
-            if peer.adapt:
-                _adapt(made.source, *peer.adapt)
+            if checkouts and (checkouts / peer.name / peer.name).is_dir():
+                shutil.copytree(checkouts / peer.name / peer.name, made.source / peer.name)
+            else:
+                install(programs, ("--no-deps", "--upgrade", "--target", str(made.source), peer.needs))
+            for name, board, unix in peer.adapt:
+                _adapt(made.source / name, board, unix)
             _compile(made.source, made.compiled, 3)
         else:
             _build_webhal(made)
@@ -125,11 +128,10 @@ def _build_webhal(made: Build) -> None:
         (made.compiled / name).with_suffix(".mpy").write_bytes(code)
 
 
-def _adapt(folder: Path, name: str, board: str, unix: str) -> None:
-    file = folder / name
+def _adapt(file: Path, board: str, unix: str) -> None:
     text = file.read_text()
     if board not in text:
-        raise Unable(f"{name} has no {board}")
+        raise Unable(f"{file.name} has no {board}")
     file.write_text(text.replace(board, unix))
 
 

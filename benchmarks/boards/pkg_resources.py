@@ -1,0 +1,1 @@
+"""Stands in for a library that picoweb imports and the benchmark does not use."""
