@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from webhal.testing.boards.machine import reserve_port
+
 ROOT = Path(__file__).resolve().parents[2]
 HEAP = {"32": 38 << 10, "64": 76 << 10}  # an ESP8266's with some room, and as much where words are twice as wide
 START_S = 20
@@ -55,7 +57,7 @@ def serve_code(micropython, heap, tmp_path):
     with contextlib.ExitStack() as stack:
 
         def start(path, code, besides=0):
-            port = free_port()
+            port = stack.enter_context(reserve_port()).getsockname()[1]
             log = stack.enter_context(open(tmp_path / f"{port}.log", "w+"))
             process = subprocess.Popen(
                 [micropython, "-X", f"heapsize={heap + besides}", "-c", code.replace("PORT", str(port))],
@@ -82,8 +84,3 @@ def show(log):
     """Have pytest show it with a failure."""
     log.seek(0)
     print(log.read())
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
