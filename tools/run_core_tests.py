@@ -1,4 +1,4 @@
-"""Run tests/core on real MicroPython, each file in a process and a heap of its own.
+"""Run tests/core on real MicroPython, each file in a process and a heap of its own, as many at once as there are cores.
 
     python tools/run_core_tests.py                          all of tests/core, 64-bit, MicroPython's own heap size
     python tools/run_core_tests.py --bits 32 --heap 96k     with a board's word size, in 96 KB
@@ -14,6 +14,7 @@ import os
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -63,13 +64,13 @@ def _text(output: bytes | None) -> str:
 def run_files(micropython: str, files: list[Path], heap: str | None) -> bool:
     """Run all files and print what pytest would; true if every test passed and there was one."""
     total_passed = total_failed = 0
-    for file in files:
-        result = run_file(micropython, file, heap)
-        print(f"{_shown(file)}: {result.passed} passed, {result.failed} failed", flush=True)
-        if result.failed:
-            print(result.output, end="", flush=True)
-        total_passed += result.passed
-        total_failed += result.failed
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for file, result in zip(files, pool.map(lambda file: run_file(micropython, file, heap), files), strict=True):
+            print(f"{_shown(file)}: {result.passed} passed, {result.failed} failed", flush=True)
+            if result.failed:
+                print(result.output, end="", flush=True)
+            total_passed += result.passed
+            total_failed += result.failed
     print(f"{f' {total_passed} passed, {total_failed} failed ':=^80}", flush=True)
     return total_passed > 0 and total_failed == 0
 
