@@ -1,8 +1,10 @@
 """TestClient: what it sends, what it makes of an answer, virtual time, cookies, and what it says of broken answers."""
 
+import sys
+
 from webhal import App, Response, sleep_ms
 from webhal.testing import TestClient
-from webhal.testing.client import _parse
+from webhal.testing.client import _joined, _parse
 
 
 def raises(error_type, act):
@@ -91,6 +93,50 @@ def test_responses():
     assert response.headers.getlist("X-A") == ["1", "2"]
     raises(ValueError, response.json)
     raises(UnicodeError, lambda: TestClient(app).get("/bytes").text)
+
+
+def test_a_response_shows_what_it_is():
+    app = App()
+    app.get("/")(lambda request: ("tea\n", 418))
+    app.get("/long")(lambda request: b"x" * 1000)
+    client = TestClient(app)
+    assert repr(client.get("/")) == "<TestResponse 418, 4 bytes: b'tea\\n'>"
+    assert repr(client.get("/long")) == "<TestResponse 200, 1000 bytes: %r>" % (b"x" * 60)
+
+
+def reader():
+    """An application that answers with the sizes of the pieces in which it read the body."""
+    app = App()
+
+    @app.post("/<int:most>", stream=True)
+    async def read(request, most):
+        sizes = []
+        while not sizes or sizes[-1]:
+            sizes.append(len(await request.read(most)))
+        return sizes
+
+    return app
+
+
+def test_a_handler_reads_as_much_as_it_asks_for():
+    client = TestClient(reader())
+    for most, sizes in ((600, [600, 600, 300, 0]), (750, [750, 750, 0]), (1500, [1500, 0]), (2000, [1500, 0])):
+        assert client.post("/%d" % most, body=b"x" * 1500).json() == sizes
+    assert client.post("/2000", body=iter([b"x" * 1100, b"y" * 100])).json() == [1100, 100, 0]
+    assert client.post("/2000", body="").json() == [0]
+
+
+def test_a_buffer_cuts_what_a_handler_reads():
+    sizes = TestClient(reader(), buffer=100).post("/70", body="x" * 200).json()
+    assert sum(sizes) == 200 and max(sizes) <= 70 and len(sizes) > 4
+
+
+def test_a_large_upload_is_received_at_once():
+    client = TestClient(reader())
+    client.post("/1500", body=b"x" * 1500)
+    few = client.network.calls["recv_into"]
+    client.post("/1500", body=b"x")
+    assert client.network.calls["recv_into"] == 2 * few
 
 
 def test_time_is_virtual():
@@ -182,6 +228,22 @@ def test_broken_answers_are_told():
         raises(OSError, lambda method=method, data=data: _parse(method, data, True))
     assert _parse("GET", chunked + b"3\r\nab", False).body == b"ab"
     assert _parse("GET", b"HTTP/1.0 200 OK\r\n\r\nto the end", True).body == b"to the end"
+
+
+if sys.implementation.name == "cpython":  # where a class of one's own can be bytes
+
+    def test_chunks_are_copied_once():
+        class Counted(bytes):
+            copied = 0
+
+            def __getitem__(self, index):
+                piece = Counted(bytes.__getitem__(self, index))
+                Counted.copied += len(piece)
+                return piece
+
+        data = Counted(b"3\r\nabc\r\n" * 500 + b"0\r\n\r\n")
+        assert _joined(data) == (b"abc" * 500, True)
+        assert Counted.copied <= len(data)
 
 
 def test_a_server_that_closes_or_stops():

@@ -125,6 +125,15 @@ def test_wait_is_early_and_wrong_now_and_then():
     assert 0 < early < 50 and 0 < wrong < 50
 
 
+def test_what_is_not_received_yet_is_not_copied():
+    net = FakeNetwork(harsh=False)
+    client, socket = open_pair(net)
+    client.send(b"x" * 1000)
+    inbox = socket.inbox
+    assert net.recv_into(socket, bytearray(400)) == 400
+    assert socket.inbox is inbox and len(inbox) == 600
+
+
 def test_a_seed_replays():
     def play(seed):
         net = FakeNetwork(seed)

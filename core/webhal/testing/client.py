@@ -27,9 +27,10 @@ if TYPE_CHECKING:
         form: dict[str, str] | None
         ms: int | None
 
-# A PC's limits, but for the buffer, which a board has to bear. Tests of an application for boards may give theirs.
+# A PC's limits, but for the buffer, which grows with what is sent. Tests of an application for boards may give theirs.
 _LIMITS: "Limits" = {"connections": 16, "head": 16384, "body": 1 << 20, "buffer": 1024}
 _PATIENCE_MS = 600_000  # virtual time that an answer may take if `ms` does not say
+_SHOWN = 60  # bytes of a body in a response's repr
 _PLAIN = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~"
 
 
@@ -42,6 +43,9 @@ class TestResponse:
         self.status = status
         self.headers = headers
         self.body = body
+
+    def __repr__(self) -> str:
+        return "<TestResponse %d, %d bytes: %r>" % (self.status, len(self.body), self.body[:_SHOWN])
 
     @property
     def text(self) -> str:
@@ -62,10 +66,12 @@ class TestClient:
         response = client.post("/led/5?blink=1", json={"on": True})
         assert response.status == 200 and response.json() == {"pin": 5, "on": True}
 
-    `limits` are those of Server; without them they are about a PC's. `cookies`, a dict, has what the application
-    has set so far and is sent with each request; change it as you like. `server` and `network` are there for
-    tests that need more: `client.network.now` is the virtual time in milliseconds, `client.network.connect()`
-    a client that sends raw bytes, `client.network.lose_link()` what its name says.
+    `limits` are those of Server; without them they are about a PC's. A request arrives whole, so a handler's
+    `await request.read(n)` gets n bytes of the body (of the chunk, if it is sent in chunks) while there are so
+    many; with a limit `buffer` it arrives in pieces of so many bytes. `cookies`, a dict, has what the
+    application has set so far and is sent with each request; change it as you like. `server` and `network` are
+    there for tests that need more: `client.network.now` is the virtual time in milliseconds,
+    `client.network.connect()` a client that sends raw bytes, `client.network.lose_link()` what its name says.
     """
 
     __test__ = False
@@ -73,6 +79,7 @@ class TestClient:
     def __init__(self, app: "App", **limits: "Unpack[Limits]") -> None:
         given = _LIMITS.copy()
         given.update(limits)
+        self._whole = "buffer" not in limits
         self.network = FakeNetwork(harsh=False)
         self.server = Server(app, self.network, **given)
         self.cookies: "dict[str, str]" = {}
@@ -161,6 +168,8 @@ class TestClient:
         peer = network.connect()
         if peer.state == "refused":
             raise OSError("the server does not listen")
+        if self._whole and len(data) > len(self.server.view):
+            self.server.view = memoryview(bytearray(len(data)))
         peer.send(data)
         end = network.now + (_PATIENCE_MS if ms is None else ms)
         while peer.state in ("connecting", "open") and network.now < end:
@@ -219,10 +228,11 @@ def _parse(method: str, data: bytes, whole: bool) -> TestResponse:
 def _joined(data: bytes) -> "tuple[bytes, bool]":
     """(body, whether it is whole) of a body in chunks."""
     pieces: "list[bytes]" = []
+    start = 0
     while True:
-        line = data.find(b"\r\n")
-        size = int(data[:line], 16) if line > 0 else -1
+        end = data.find(b"\r\n", start)
+        size = int(data[start:end], 16) if end > start else -1
         if size <= 0:
-            return b"".join(pieces), data == b"0\r\n\r\n"
-        pieces.append(data[line + 2 : line + 2 + size])
-        data = data[line + 2 + size + 2 :]
+            return b"".join(pieces), data[start:] == b"0\r\n\r\n"
+        start = end + 2 + size + 2
+        pieces.append(data[end + 2 : start - 2])

@@ -267,7 +267,7 @@ class FakeNetwork:
             return 0 if socket.ended else None
         n = self._some(min(len(buffer), len(socket.inbox)))
         memoryview(buffer)[:n] = memoryview(socket.inbox)[:n]
-        socket.inbox = socket.inbox[n:]
+        socket.inbox[:n] = b""  # in place, or a large upload would be copied again and again
         return n
 
     def send(self, socket: _Socket, data: "bytes | bytearray | memoryview", start: int) -> "int | None":
