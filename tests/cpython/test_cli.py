@@ -1,5 +1,6 @@
 """The command line: what `webhal run` serves and prints, how it stops, and what it says when something is wrong."""
 
+import errno
 import http.client
 import os
 import re
@@ -367,13 +368,12 @@ def test_no_app_of_the_name_that_was_given(start, write):
     assert (code, said) == (1, f"{file} has no App called other; FILE:name chooses another variable")
 
 
-def webhal_without(start, rights, *arguments):
-    """Start webhal without these of root's rights."""
-    command = [WEBHAL, *arguments]
+def without(start, rights, *command):
+    """Start a command without these of root's rights."""
     if os.geteuid() == 0:
         if not shutil.which("setpriv"):
             pytest.skip("no setpriv to give rights up with")
-        command = ["setpriv", f"--inh-caps={rights}", f"--bounding-set={rights}", *command]
+        command = ("setpriv", f"--inh-caps={rights}", f"--bounding-set={rights}", *command)
     return start("-c", "import os, sys; os.execvp(sys.argv[1], sys.argv[1:])", *command)
 
 
@@ -381,7 +381,7 @@ def webhal_without(start, rights, *arguments):
 def test_file_that_must_not_be_read(start, write):
     file = write(HELLO)
     file.chmod(0)
-    code, said = complaint(webhal_without(start, "-dac_override,-dac_read_search", "run", file))
+    code, said = complaint(without(start, "-dac_override,-dac_read_search", WEBHAL, "run", file))
     assert code == 1
     assert said.startswith(f"{file}: PermissionError: ")
 
@@ -396,6 +396,33 @@ def test_port_in_use(start, write):
         port = taken.getsockname()[1]
         code, said = complaint(start.webhal("run", write(HELLO), "--host", "127.0.0.1", "--port", str(port)))
     assert (code, said) == (1, f"port {port} is in use; end the other program, or choose another with --port")
+
+
+def test_port_in_use_under_python(start, write):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        process = start(write(HELLO + f"app.run(port={port}, host='127.0.0.1')"))
+        assert complaint(process) == (1, f"port {port} is in use; end the other program, or choose another")
+
+
+def test_port_in_use_is_an_error_that_a_program_can_catch_or_tell_in_its_own_way(start, write):
+    catch = "import errno, sys\ntry:\n    app.run(port={port}, host='127.0.0.1')\n"
+    catch += "except OSError as error:\n    print(error.errno == errno.EADDRINUSE)\n"
+    tell = "sys.excepthook = lambda kind, error, trace: print('mine', error.errno)\n"
+    tell += "app.run(port={port}, host='127.0.0.1')\n"
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        process = start(write(HELLO + (catch + tell).format(port=taken.getsockname()[1])))
+        assert process.end() == (1, "")
+    assert process.rest() == ["True\n", f"mine {errno.EADDRINUSE}\n"]
+
+
+def test_what_nobody_catches_later_is_a_traceback_as_ever(start, write):
+    catch = "try:\n    app.run(port={port}, host='127.0.0.1')\nexcept OSError:\n    pass\n1 / 0"
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        code, errors = start(write(HELLO + catch.format(port=taken.getsockname()[1]))).end()
+    assert code == 1
+    assert errors.startswith("Traceback (most recent call last):\n")
+    assert errors.endswith("\nZeroDivisionError: division by zero\n")
 
 
 @pytest.mark.parametrize(
@@ -425,7 +452,10 @@ def test_port_below_1024_without_rights_as_linux_refuses_it(start, write):
     first = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
     if not first.exists() or int(first.read_text()) <= 80:
         pytest.skip("port 80 is for all here")
-    assert complaint(webhal_without(start, "-net_bind_service", "run", write(HELLO))) == (1, REFUSED)
+    rights = "-net_bind_service"
+    assert complaint(without(start, rights, WEBHAL, "run", write(HELLO))) == (1, REFUSED)
+    python = without(start, rights, sys.executable, write(HELLO + "app.run()"))
+    assert complaint(python) == (1, REFUSED.removesuffix(" with --port"))
 
 
 def test_help_names_each_command(start):

@@ -9,14 +9,50 @@ import contextlib
 import errno
 import select
 import socket as bsd
+import sys
 import time
 from socket import socket as Socket
+from types import TracebackType
 from typing import Any
 
 _SECONDS = 0.000_999_999  # a millisecond, less a hair: CPython rounds up, and 7 * 0.001 would be 8 ms
 _MOST_EVENTS = 1024  # reported by one kqueue call; it begins with the next ones at the next call
 _MOST_SELECTED = 512  # sockets that select() takes on Windows (FD_SETSIZE)
+PORT_ERRORS = (errno.EADDRINUSE, errno.EACCES, errno.EPERM)  # which another port would not have
 _kqueue: Any = select  # its names exist for the type checker only where it runs on such a system
+
+
+class ListenError(OSError):
+    """A port cannot be listened on; `strerror` says why, and what to do."""
+
+    strerror: str
+
+
+def _print_uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """sys.excepthook: of a ListenError its words say all, of anything else the traceback does."""
+    if isinstance(error, ListenError):
+        print("webhal:", error.strerror, file=sys.stderr)
+    else:
+        sys.__excepthook__(kind, error, trace)
+
+
+def listen_error(error: OSError, port: int, host: str) -> ListenError:
+    """What to raise for what a system said."""
+    if isinstance(error, ListenError):
+        return error
+    number = error.errno
+    if isinstance(error, bsd.gaierror):
+        number = errno.EADDRNOTAVAIL
+        words = f"there is no host {host}"
+    elif number == errno.EADDRINUSE:
+        words = f"port {port} is in use; end the other program, or choose another"
+    elif number in PORT_ERRORS:
+        words = f"port {port} needs an administrator's rights; choose one above 1023"
+    elif number == errno.EADDRNOTAVAIL:
+        words = f"this machine has no address {host}"
+    else:
+        words = f"cannot listen on {host or 'every address'}, port {port}: {error}"
+    return ListenError(number, words)
 
 
 class _Network:
@@ -67,7 +103,18 @@ class _Network:
     # -- sockets ------------------------------------------------------------------------------------
 
     def listen(self, port: int, host: str, backlog: int) -> Socket:
-        """`host` is an address or a name; "" is every address, IPv4 and IPv6 if the system has both."""
+        """`host` is an address or a name; "" is every address, IPv4 and IPv6 if the system has both.
+
+        Raises ListenError, of which a program that does not catch it prints the words alone.
+        """
+        try:
+            return self._listen_at(port, host, backlog)
+        except OSError as error:
+            if sys.excepthook is sys.__excepthook__:  # else the program has plans of its own
+                sys.excepthook = _print_uncaught
+            raise listen_error(error, port, host) from None
+
+    def _listen_at(self, port: int, host: str, backlog: int) -> Socket:
         if host:
             try:
                 found = bsd.getaddrinfo(host, port, type=bsd.SOCK_STREAM, flags=bsd.AI_PASSIVE)

@@ -7,7 +7,6 @@ its `app` served when it has run.
 
 import argparse
 import contextlib
-import errno
 import functools
 import io
 import os
@@ -21,7 +20,7 @@ from typing import Any
 from webhal import App, Request, Server
 from webhal_cpython.cli import complain, printable
 from webhal_cpython.loading import execute, explain
-from webhal_cpython.network import Network
+from webhal_cpython.network import PORT_ERRORS, Network, listen_error
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _STEP_MS = 1000  # of waiting; the server looks after deadlines by itself
@@ -94,7 +93,9 @@ class _Run:
             try:
                 server.open(port, host)
             except OSError as error:
-                self.failure = _why_not(error, port, host)
+                self.failure = listen_error(error, port, host).strerror
+                if error.errno in PORT_ERRORS:
+                    self.failure += " with --port"
                 raise
             print(f"Serving on {_url(server, host)} (Ctrl-C stops it)")
             if isinstance(network, Network):
@@ -135,20 +136,6 @@ def _url(server: Server, host: str) -> str:
     if host in ("", "0.0.0.0", "::"):
         host = server.network.address() or host
     return "http://%s:%d/" % ("[%s]" % host if ":" in host else host, server.network.local_port(server.listener))
-
-
-def _why_not(error: OSError, port: int, host: str) -> str:
-    """Why it cannot listen, and what to do, in one line."""
-    if isinstance(error, socket.gaierror):
-        return f"there is no host {host}"
-    number = error.errno
-    if number == errno.EADDRINUSE:
-        return f"port {port} is in use; end the other program, or choose another with --port"
-    if number in (errno.EACCES, errno.EPERM):
-        return f"port {port} needs an administrator's rights; choose one above 1023 with --port"
-    if number == errno.EADDRNOTAVAIL:
-        return f"this machine has no address {host}"
-    return f"cannot listen on {host or 'every address'}, port {port}: {error}"
 
 
 def _log(request: Request, status: int, length: int) -> None:
