@@ -345,8 +345,7 @@ def test_wrong_arguments(start, write, tmp_path, arguments, message):
         (b"x = '\xff'", "app.py:1: SyntaxError: "),
         (b"x = \0", "app.py: "),
         ("\n\nimport nowhere", "app.py:3: ModuleNotFoundError: No module named 'nowhere'"),
-        ("import helper", "{folder}/helper.py:2: NameError: name 'x' is not defined"),
-        ("import broken", "{folder}/broken.py:1: SyntaxError: "),
+        ("from helper import x", "app.py:1: ImportError: cannot import name 'x' from 'helper' "),
         ("raise ValueError('one\\ntwo\\x1b[2J')", r"app.py:1: ValueError: one\ntwo\x1b[2J"),
         (APP + "\n@app.get('x')\ndef x(request): pass\n", "app.py:4: ValueError: a path starts with /"),
         (HELLO + "app.run(port=0, speed=3)", "app.py:5: TypeError: "),
@@ -355,11 +354,33 @@ def test_wrong_arguments(start, write, tmp_path, arguments, message):
 )
 def test_file_that_cannot_be_served(start, write, tmp_path, text, message):
     write(text)
-    write("\nx", "helper.py")
-    write("x = ", "broken.py")
+    write("", "helper.py")
     code, said = complaint(start.webhal("run", "app.py", cwd=tmp_path))
-    assert said.startswith(message.format(folder=tmp_path))
+    assert said.startswith(message)
     assert code == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "last"),
+    [
+        ("import broken", "SyntaxError: "),
+        ("try:\n    import deep\nexcept NameError as error:\n    import missing", "ModuleNotFoundError: "),
+        ("x = 1\nimport deep", "NameError: name 'y' is not defined"),
+        ("import json\n" + APP + "json.loads('{')", "json.decoder.JSONDecodeError: "),
+    ],
+    ids=["syntax", "while another was handled", "deep", "library"],
+)
+def test_what_the_file_does_not_explain_is_a_traceback_as_python_s(start, write, tmp_path, text, last):
+    write(text)
+    write("x = ", "broken.py")
+    write("def f():\n    y\n\nf()", "deep.py")
+    write("\nimport nowhere", "missing.py")
+    process = start.webhal("run", "app.py", cwd=tmp_path)
+    code, errors = process.end()
+    assert errors.startswith("Traceback (most recent call last):\n") and f"\n{last}" in errors
+    assert errors.replace('"app.py"', f'"{tmp_path}/app.py"') == start("app.py", cwd=tmp_path).end()[1]
+    assert code == 1
+    assert process.rest() == []
 
 
 def test_no_app_of_the_name_that_was_given(start, write):

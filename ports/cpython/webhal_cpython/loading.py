@@ -1,9 +1,11 @@
-"""Runs an application file as `python FILE` does, and tells in one line what went wrong in it."""
+"""Runs an application file as `python FILE` does, and tells what went wrong in it."""
 
 import os
 import sys
 import traceback
 from types import ModuleType
+
+from webhal_cpython.cli import complain
 
 
 def execute(path: str) -> ModuleType:
@@ -22,17 +24,30 @@ def execute(path: str) -> ModuleType:
     return module
 
 
-def explain(error: Exception, path: str) -> str:
-    """FILE:LINE: Type: message; the line is the last of the traceback that lies in the application's folder."""
-    where = path
-    if isinstance(error, SyntaxError) and error.filename:
-        where = f"{error.filename}:{error.lineno or 1}"
+def tell(error: Exception, path: str) -> int:
+    """Say on standard error what went wrong; returns the exit code.
+
+    One line, FILE:LINE: Type: message, for what the file itself does, and for what it asks of webhal in vain. Else,
+    because the file alone does not explain it, the traceback that `python FILE` prints.
+    """
+    steps = list(traceback.walk_tb(error.__traceback__))
+    last = steps[-1][0]
+    lines = [line for frame, line in steps if frame.f_code.co_filename == path]
+    message = str(error)
+    if isinstance(error, SyntaxError):  # its place is no step
+        simple = error.filename == path or not lines
+        if error.filename == path:
+            lines = [error.lineno or 1]
         message = error.msg
+    elif isinstance(error, (TypeError, ValueError)) and last.f_globals.get("__name__", "").split(".")[0] == "webhal":
+        simple = True
     else:
-        folder = os.path.dirname(os.path.realpath(path))
-        for frame, line in traceback.walk_tb(error.__traceback__):
-            file = frame.f_code.co_filename
-            if os.path.realpath(file).startswith(folder + os.sep) and "site-packages" not in file:
-                where = f"{file}:{line}"
-        message = str(error)
-    return f"{where}: {type(error).__name__}: {message}"
+        simple = last.f_code.co_filename in (path, __file__)
+    if simple:
+        line = f":{lines[-1]}" if lines else ""
+        return complain(f"{path}{line}: {type(error).__name__}: {message}")
+    trace = error.__traceback__
+    while lines and trace and trace.tb_frame.f_code.co_filename != path:  # what runs the file
+        trace = trace.tb_next
+    traceback.print_exception(error.with_traceback(trace))
+    return 1

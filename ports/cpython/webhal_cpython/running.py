@@ -19,7 +19,7 @@ from typing import Any
 
 from webhal import App, Request, Server
 from webhal_cpython.cli import complain, printable
-from webhal_cpython.loading import execute, explain
+from webhal_cpython.loading import execute, tell
 from webhal_cpython.network import PORT_ERRORS, Network, listen_error
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -64,7 +64,7 @@ def main(arguments: argparse.Namespace) -> int:
         return 128 + signal.SIGINT
     except Exception as error:
         if not run.failure:
-            return complain(explain(error, path))
+            return tell(error, path)
     return complain(run.failure) if run.failure else 0
 
 
