@@ -4,6 +4,7 @@ import errno
 import http.client
 import os
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -134,6 +135,46 @@ def test_file_runs_as_python_runs_it(start, write, tmp_path):
     assert start(file).line(r".*")[0] == first
 
 
+def test_network_s_own_kind_of_server_serves(start, write):
+    """As under App.run, so that both ways to serve are equally fast."""
+    classes = "import webhal, webhal_cpython.network\nclass Mine(webhal.Server):\n"
+    classes += "    def __init__(self, *values, **limits):\n        super().__init__(*values, **limits)\n"
+    classes += "        print('mine')\nclass Network(webhal_cpython.network.Network): Server = Mine\n"
+    process = start.webhal("run", write(HELLO + classes + "app.run(port=0, network=Network())"))
+    process.line("^mine$")
+    assert get(serving(process)[1]) == (200, "hello")
+
+
+# A file whose server runs in a thread, and what its main thread does meanwhile.
+IN_A_THREAD = "import threading, time\nserver = threading.Thread(target=lambda: app.run(port=0, host='127.0.0.1'))\n"
+IN_A_THREAD += "server.start()\n"
+
+
+@posix
+@pytest.mark.parametrize("meanwhile", ["", "server.join()", "while True: time.sleep(60)"])
+def test_server_in_a_thread(start, write, meanwhile):
+    process = start.webhal("run", write(HELLO + IN_A_THREAD + meanwhile))
+    _, port = serving(process)
+    assert get(port) == (200, "hello")
+    assert process.stop(signal.SIGINT) == (0, "")
+    assert len(process.rest()) == 1
+
+
+@posix
+def test_server_in_a_thread_ends_by_sigterm_once_the_file_has_run(start, write):
+    process = start.webhal("run", write(HELLO + "print('port', 0)\n" + IN_A_THREAD))
+    assert get(serving(process)[1]) == (200, "hello")
+    assert process.stop(signal.SIGTERM) == (0, "")
+
+
+@posix
+def test_thread_that_does_something_else_leaves_the_app_to_be_served(start, write):
+    other = "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()\n"
+    process = start.webhal("run", write(HELLO + other), "--port", "0")
+    assert get(serving(process)[1]) == (200, "hello")
+    assert process.stop(signal.SIGTERM) == (0, "")
+
+
 def test_colon_in_a_path_is_no_name(start, write, tmp_path):
     (tmp_path / "a:b").mkdir()
     assert get(serving(start.webhal("run", write(HELLO, "a:b/app.py"), "--port", "0"))[1]) == (200, "hello")
@@ -212,6 +253,85 @@ def test_serving_outlives_the_reader_of_the_log(write):
             process.kill()
 
 
+def talk(port, paths):
+    """GET each path on one connection."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    for path in paths:
+        connection.request("GET", path)
+        assert connection.getresponse().read() == b"hello"
+    connection.close()
+
+
+@pytest.fixture
+def serve_to(write):
+    """serve_to(stdout) serves with that standard output: (process, port)."""
+    told = "import sys\napp.on('listen')(lambda address, port: print(port, file=sys.stderr, flush=True))\n"
+    file = write(HELLO + told + RUN)
+    processes = []
+
+    def serve(stdout, *before):
+        command = (*before, WEBHAL, "run", file)
+        processes.append(subprocess.Popen(command, stdout=stdout, stderr=subprocess.PIPE, text=True))
+        return processes[-1], int(processes[-1].stderr.readline())
+
+    yield serve
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def end(process):
+    """(exit code, standard error) after a graceful end."""
+    process.terminate()
+    return process.wait(60), process.stderr.read()
+
+
+def test_serving_outlives_a_log_that_nobody_reads(serve_to):
+    process, port = serve_to(subprocess.PIPE)
+    process.stdout.readline()
+    paths = [f"/?{number}={1900 * 'x'}" for number in range(100)]  # a pipe takes 64 KB
+    talk(port, paths)
+    lines = [process.stdout.readline() for _ in range(8)]  # now it has room
+    talk(port, ["/?last"])
+    assert end(process) == (0, "")
+    *lines, note, last = lines + process.stdout.readlines()
+    assert [re.search(r"\?(\d+)=", line)[1] for line in lines] == [str(number) for number in range(len(lines))]
+    assert note == f"webhal: {len(paths) - len(lines)} lines were lost here\n"
+    assert re.search(ENTRY, last)[1] == "GET /?last HTTP/1.1"
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="Linux's way to change the limits of another process")
+def test_log_goes_on_when_the_disk_has_room_again(serve_to, tmp_path):
+    file = tmp_path / "log"
+    with open(file, "w") as log:
+        process, port = serve_to(log)
+    talk(port, ["/?first"])
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (file.stat().st_size + 20, resource.RLIM_INFINITY))
+    talk(port, ["/?cut", "/?lost"])
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    talk(port, ["/?whole", "/?last"])
+    assert end(process) == (0, "")
+    _, first, cut, note, whole, last = file.read_text().splitlines()
+    assert first.startswith(cut) and len(cut) == 20
+    assert note == "webhal: 2 lines were lost here"
+    assert [re.search(ENTRY, line)[1].split()[1] for line in (first, whole, last)] == ["/?first", "/?whole", "/?last"]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="Linux's file that never has room")
+def test_serving_needs_no_room_for_the_log(serve_to):
+    with open("/dev/full", "w") as full:
+        process, port = serve_to(full)
+    talk(port, ["/", "/"])
+    assert end(process) == (0, "")
+
+
+@posix
+def test_serving_needs_no_standard_output(serve_to):
+    process, port = serve_to(None, "sh", "-c", 'exec "$0" "$@" >&-')
+    talk(port, ["/", "/"])
+    assert end(process) == (0, "")
+
+
 # -- how it stops ------------------------------------------------------------------------------------------
 
 ENDLESS = APP + (
@@ -260,6 +380,17 @@ def test_signal_ends_it_after_what_runs(begun, tmp_path, number):
     wait_until_closed(port)
     (tmp_path / "end").touch()
     assert received.read() == b"5\r\nended\r\n0\r\n\r\n"
+    assert process.end() == (0, "")
+
+
+@posix
+@pytest.mark.parametrize("begun", ["webhal run"], indirect=True)
+def test_ctrl_c_while_something_runs_says_what_a_second_does(begun, tmp_path):
+    process, _, received = begun
+    process.popen.send_signal(signal.SIGINT)
+    process.line(r"^Finishing what runs \(a second Ctrl-C ends it at once\)$")
+    (tmp_path / "end").touch()
+    assert received.read().endswith(b"0\r\n\r\n")
     assert process.end() == (0, "")
 
 
@@ -417,6 +548,14 @@ def test_port_in_use(start, write):
         port = taken.getsockname()[1]
         code, said = complaint(start.webhal("run", write(HELLO), "--host", "127.0.0.1", "--port", str(port)))
     assert (code, said) == (1, f"port {port} is in use; end the other program, or choose another with --port")
+
+
+def test_port_in_use_of_a_server_in_a_thread(start, write):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        code, errors = start.webhal("run", write(HELLO + IN_A_THREAD), "--port", str(port)).end()
+    assert code == 1
+    assert errors.endswith(f"\nwebhal: port {port} is in use; end the other program, or choose another with --port\n")
 
 
 def test_port_in_use_under_python(start, write):

@@ -13,18 +13,23 @@ import os
 import signal
 import socket
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from webhal import App, Request, Server
+from webhal.server import create
+from webhal.starting import prepare
 from webhal_cpython.cli import complain, printable
 from webhal_cpython.loading import execute, tell
 from webhal_cpython.network import PORT_ERRORS, Network, listen_error
+from webhal_cpython.output import Output
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _STEP_MS = 1000  # of waiting; the server looks after deadlines by itself
-_MOST_LOGGED = 2000  # bytes of a request line: more is no line that a client meant
+_THREAD_S = 1  # that a thread of the file's has to come to serving, before it is taken to be there for something else
+_MOST_LOGGED = 2000  # characters of a request line: more is no line that a client meant
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -55,13 +60,20 @@ def main(arguments: argparse.Namespace) -> int:
     App.run = lambda *values, **settings: run(*values, **settings)  # type: ignore[method-assign]
     try:
         module = execute(path)
-        if not run.called:
+        if threading.active_count() > 1:
+            run.called.wait(_THREAD_S)
+        if not run.called.is_set():
             app = getattr(module, name or "app", None)
             if not isinstance(app, App):
                 return complain(f"{path} has no App called {name or 'app'}; FILE:name chooses another variable")
             app.run()
-    except KeyboardInterrupt:  # while nothing was served
-        return 128 + signal.SIGINT
+        with _ended_by_signals(run.stop):
+            run.join()
+    except KeyboardInterrupt:  # it reached the file, so no server runs in this thread
+        if not run.servers:
+            return 128 + signal.SIGINT
+        run.stop()
+        run.join()
     except Exception as error:
         if not run.failure:
             return tell(error, path)
@@ -76,59 +88,84 @@ class _Run:
         self.port = port
         self.log = log
         self.name = name  # of the one variable whose App is served; "": whichever runs
-        self.called = False
+        self.output = Output(sys.stdout)
+        self.called = threading.Event()
+        self.threads: list[threading.Thread] = []  # of the file's, that called it
+        self.servers: dict[Server, socket.socket] = {}  # and what to close to end their waits
         self.failure = ""  # why it could not listen
 
     def __call__(self, app: App, port: int = 80, host: str = "", network: Any = None, **limits: Any) -> None:
         if self.name and getattr(sys.modules["__main__"], self.name, None) is not app:
             return
-        self.called = True
+        main = threading.current_thread() is threading.main_thread()
+        if not main:
+            self.threads.append(threading.current_thread())
+        self.called.set()
         port = port if self.port is None else self.port
         host = host if self.host is None else self.host
         network = network or Network()
-        server = Server(app, network, **limits)
-        if self.log and _log not in app.events.get("response", ()):
-            app.on("response")(_log)
-        with contextlib.closing(server), _ended_by_signals(server) as awake:
-            try:
-                server.open(port, host)
-            except OSError as error:
-                self.failure = listen_error(error, port, host).strerror
-                if error.errno in PORT_ERRORS:
-                    self.failure += " with --port"
-                raise
-            print(f"Serving on {_url(server, host)} (Ctrl-C stops it)")
-            if isinstance(network, Network):
-                network.watch(awake, True, False)
-            while not server.stopping:
-                server.step(_STEP_MS)
-            network.close(awake)
-            server.step()  # without waiting: it closes the listener, and nothing else may be left
-            server.run()
+        server = create(app, *prepare(network, limits))
+        if self.log and self._log not in app.events.get("response", ()):
+            app.on("response")(self._log)
+        awake, self.servers[server] = socket.socketpair()
+        try:
+            # Only the main thread gets signals; while a server runs in another, the file does there what it likes.
+            with contextlib.closing(server), _ended_by_signals(self.stop) if main else contextlib.nullcontext():
+                self._serve(server, port, host, awake)
+        finally:
+            awake.close()
+            self.servers.pop(server).close()
 
+    def _serve(self, server: Server, port: int, host: str, awake: socket.socket) -> None:
+        try:
+            server.open(port, host)
+        except OSError as error:
+            self.failure = listen_error(error, port, host).strerror
+            if error.errno in PORT_ERRORS:
+                self.failure += " with --port"
+            raise
+        self.output.write(f"Serving on {_url(server, host)} (Ctrl-C stops it)")
+        if isinstance(server.network, Network):
+            server.network.watch(awake, True, False)
+        while not server.stopping:
+            server.step(_STEP_MS)
+        if isinstance(server.network, Network):
+            server.network.close(awake)
+        server.step()  # without waiting: it closes the listener, and nothing else may be left
+        if server.slots:
+            self.output.write("Finishing what runs (a second Ctrl-C ends it at once)")
+        Server.run(server)  # the portable one, which leaves signals alone
 
-@contextlib.contextmanager
-def _ended_by_signals(server: Server) -> Iterator[socket.socket]:
-    """The first Ctrl-C or SIGTERM lets the server finish what runs; the second ends the process at once.
-
-    The value is a socket that is readable after the first, to end a wait.
-    """
-    awake, wake = socket.socketpair()
-
-    def stop(number: int, frame: object) -> None:
-        server.stop()
-        wake.close()  # which `awake` shows as the end of its stream
+    def stop(self, *signal_and_frame: object) -> None:
+        """Let the servers finish what runs; the next signal ends the process at once. For the main thread."""
+        for server, wake in list(self.servers.items()):
+            server.stop()
+            wake.close()  # which its other end shows as the end of a stream
         for each in _SIGNALS:
             signal.signal(each, signal.SIG_DFL)
 
+    def join(self) -> None:
+        """Wait until the file's threads that serve have ended."""
+        for thread in self.threads:
+            thread.join()
+
+    def _log(self, request: Request, status: int, length: int) -> None:
+        """One line in the Common Log Format; "-" for a length that is not known yet."""
+        line = request.head[:_MOST_LOGGED].split(b"\r\n", 1)[0].decode("ascii", "backslashreplace")
+        line = printable(line.replace('"', '\\"'))[:_MOST_LOGGED]
+        size = "-" if length < 0 else length
+        self.output.write(f'{request.client[0]} - - [{_stamp(int(time.time()))}] "{line}" {status} {size}')
+
+
+@contextlib.contextmanager
+def _ended_by_signals(stop: Callable[..., None]) -> Iterator[None]:
+    """Ctrl-C and SIGTERM call `stop`."""
     before = [signal.signal(each, stop) for each in _SIGNALS]
     try:
-        yield awake
+        yield
     finally:
         for each, handler in zip(_SIGNALS, before, strict=True):
             signal.signal(each, handler)
-        awake.close()
-        wake.close()
 
 
 def _url(server: Server, host: str) -> str:
@@ -136,16 +173,6 @@ def _url(server: Server, host: str) -> str:
     if host in ("", "0.0.0.0", "::"):
         host = server.network.address() or host
     return "http://%s:%d/" % ("[%s]" % host if ":" in host else host, server.network.local_port(server.listener))
-
-
-def _log(request: Request, status: int, length: int) -> None:
-    """One line in the Common Log Format; "-" for a length that is not known yet."""
-    line = request.head[:_MOST_LOGGED].split(b"\r\n", 1)[0].decode("ascii", "backslashreplace").replace('"', '\\"')
-    size = "-" if length < 0 else length
-    try:
-        print(f'{request.client[0]} - - [{_stamp(int(time.time()))}] "{printable(line)}" {status} {size}')
-    except OSError:  # whoever read the log has gone; serving goes on
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @functools.lru_cache(maxsize=1)
