@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -626,3 +627,13 @@ def test_help_names_each_command(start):
     process = start.webhal("run", "--help")
     assert process.end() == (0, "")
     assert "--no-access-log" in "".join(process.rest())
+
+
+def test_version(start):
+    for process in (start.webhal("--version"), start("-m", "webhal", "--version")):
+        assert process.end() == (0, "")
+        assert process.rest() == [f"webhal {version('webhal')}\n"]
+
+
+def test_package_run_as_a_module_is_the_command(start, write):
+    assert get(serving(start("-m", "webhal", "run", write(HELLO), "--port", "0"))[1]) == (200, "hello")

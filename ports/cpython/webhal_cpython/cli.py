@@ -31,6 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         epilog=f"commands:\n{summaries}\n`webhal COMMAND --help` tells more.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version of webhal")
     parser.add_argument("command", choices=COMMANDS, metavar="COMMAND", help=argparse.SUPPRESS)
     name = parser.parse_args(argv[:1]).command
 
@@ -47,6 +48,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         self.exit(complain(f"{message} (see {self.prog} --help)", 2))
+
+
+class _Version(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *given: object) -> NoReturn:
+        from importlib.metadata import version  # which takes as long to load as all the rest
+
+        print("webhal", version("webhal"))
+        parser.exit()
 
 
 def complain(message: str, code: int = 1) -> int:

@@ -1,0 +1,7 @@
+"""`python -m webhal` is the command `webhal`, of the PC's port; not sent to boards."""
+
+import sys
+
+from webhal_cpython.cli import main
+
+sys.exit(main())
