@@ -85,6 +85,21 @@ def test_no_link():
     assert "no such network" in str(raises(OSError, lambda: App().run(8080, network=net)))
 
 
+def test_by_default_it_is_port_80_of_every_address_and_as_many_connections_as_the_network_bears():
+    class Told(Ending):
+        def listen(self, *place):
+            self.place = place
+            return super().listen(*place)
+
+    net = Told(3)
+    slow().run(network=net)
+    assert net.place == (80, "", 4)
+    net = Told(3)
+    net.limits = {"connections": 3}
+    slow().run(network=net)
+    assert net.place == (80, "", 3)
+
+
 def test_limits_are_those_of_a_server():
     net = FakeNetwork()
     raises(TypeError, lambda: App().run(8080, network=net, conections=4))

@@ -88,6 +88,15 @@ def test_host_and_port_of_the_command_line_win(start, write):
     assert get(port, "/" + 100 * "x")[0] == 414
 
 
+def test_defaults_are_those_of_app_run(start, write):
+    network = "import webhal_cpython.network\nclass Network(webhal_cpython.network.Network):\n"
+    network += "    def listen(self, *place):\n        print(place, flush=True)\n"
+    network += "        return super().listen(0, '127.0.0.1', 5)\n"
+    file = write(HELLO + network + "app.run(network=Network())")
+    for process in (start.webhal("run", file), start(file)):
+        process.line(r"^\(80, '', 1024\)$")
+
+
 @pytest.mark.parametrize("host", ["", "0.0.0.0"])
 def test_every_address_is_printed_as_the_one_that_others_reach(start, write, host):
     from webhal_cpython.network import Network

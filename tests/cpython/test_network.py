@@ -15,6 +15,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from webhal import App, Server
 from webhal.testing import check_network, promises
 from webhal.testing.check import Bench, SocketClient
 from webhal_cpython import network as port
@@ -169,6 +170,18 @@ def test_the_best_poller_is_chosen(monkeypatch, names, best):
     assert again.Network.__name__ == best
 
 
+# -- limits -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_limits_are_those_that_the_guide_tells(kqueue, kind):
+    guide = (Path(__file__).parents[2] / "docs/application.md").read_text("utf-8")
+    told = {name: eval(value) for name, value in re.findall(r"(?m)^\| `(\w+)` \|[^|]+\| ([\d, ]+) \|", guide)}
+    assert sorted(told) == ["body", "buffer", "connections", "deadlines", "head"]
+    server = Server(App(), kind())
+    assert {name: getattr(server, name) for name in told} == told
+
+
 # -- addresses --------------------------------------------------------------------------------------
 
 
@@ -213,6 +226,16 @@ def test_a_port_taken_for_ipv6_is_not_taken_for_ipv4_instead(opened):
     with pytest.raises(OSError) as raised:
         network.listen(network.local_port(opened[0]), "", 5)
     assert raised.value.errno == errno.EADDRINUSE
+
+
+def test_a_port_can_be_listened_on_again_while_its_last_connections_are_remembered(opened):
+    network = port.Network()
+    client, socket = connected(network, opened)
+    place = socket.getsockname()
+    network.close(socket)  # first, so that it is this side that remembers (TIME-WAIT)
+    assert client.recv(1) == b""
+    client.close()
+    opened.append(network.listen(place[1], place[0], 5))
 
 
 def test_a_name_is_its_ipv4_address_first(monkeypatch, opened):
