@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from webhal import task as task
     from webhal import text as text
     from webhal import topic as topic
+    __version__: str
+
     from webhal.app import App as App
     from webhal.errors import HTTPError as HTTPError
     from webhal.errors import abort as abort
@@ -55,6 +57,11 @@ _RESERVE = 1536
 
 def __getattr__(name: str) -> object:
     """A name that applications import, or a module. Raises MemoryError where there is no room for it."""
+    if sys.implementation.name == "cpython":
+        if name == "__version__":
+            from importlib.metadata import version
+
+            return version("webhal")
     if not name or name[:1] == "_" or ":" in name:
         raise AttributeError(name)
     start = _NAMES.find(" " + name + ":") + 1

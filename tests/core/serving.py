@@ -28,13 +28,12 @@ class serve:
         self.logged = []
 
     def __enter__(self):
-        self.log = webhal.log.log
-        webhal.log.log = self.logged.append
+        webhal.log.report = self.logged.append
         self.server.open()
         return self
 
     def __exit__(self, kind, error, trace):
-        webhal.log.log = self.log
+        webhal.log.report = None
         if kind is None:
             self.quiet()
             self.server.close()
