@@ -9,6 +9,8 @@ from pathlib import Path
 
 import webhal
 
+# In these folders, and of no use to a board: the interface's documentation, the command, and what stands for a
+# board's network where there is an operating system.
 PC_ONLY = {"webhal.__main__", "webhal.net", "webhal_micropython.unix"}
 
 # Loaded only if an application asks for it, and what in its text shows that it does. Everything else may be
