@@ -2,7 +2,8 @@
 
 import sys
 
-from webhal import App, Response, sleep_ms
+import webhal.log
+from webhal import App, Response, abort, sleep_ms
 from webhal.testing import TestClient
 from webhal.testing.client import _joined, _parse
 
@@ -75,13 +76,60 @@ def test_errors_are_answers():
     def broken(request):
         raise ValueError("see the log")
 
-    client = TestClient(app)
+    client = TestClient(app, raise_errors=False)
     assert client.get("/broken").status == 500
     assert client.get("/none").status == 404
     assert client.get("/a b").status == 400
     assert client.request("BREW", "/").status == 501
     assert TestClient(app, body=3).post("/", body="1234").status == 413
     assert client.get("/none").status == 404
+
+
+def failing():
+    """An application, each of whose routes but /good fails in another place, by a ValueError that says where."""
+    app = App()
+
+    def fail(where):
+        raise ValueError(where)
+
+    async def waits(request):
+        await sleep_ms(10)
+        fail("/async")
+
+    def streams(request):
+        yield "begun"
+        fail("/stream")
+
+    app.get("/good")(lambda request: "good")
+    app.get("/plain")(lambda request: fail("/plain"))
+    app.get("/async")(waits)
+    app.get("/stream")(streams)
+    app.get("/field")(lambda request: ("", 200, {"X": "\r/field"}))
+    app.get("/hook")(lambda request: "")
+    app.before_request(lambda request: fail("/hook") if request.path == "/hook" else None)
+    app.get("/event")(lambda request: "")
+    app.on("response")(lambda request, status, length: fail("/event") if request.path == "/event" else None)
+    return app
+
+
+def test_what_an_application_raises_is_raised_in_the_test():
+    client = TestClient(failing())
+    for path in ("/plain", "/async", "/stream", "/field", "/hook", "/event"):
+        assert path in str(raises(ValueError, lambda path=path: client.get(path)))
+        assert client.get("/good").text == "good"
+    app = failing()
+    app.error(500)(lambda request, error: "an answer, and a traceback")
+    assert "/plain" in str(raises(ValueError, lambda: TestClient(app).get("/plain")))
+    assert webhal.log.report is None
+
+
+def test_what_an_application_answers_itself_is_an_answer():
+    app = failing()
+    app.get("/abort")(lambda request: abort(500))
+    app.error(ValueError)(lambda request, error: (str(error), 422))
+    client = TestClient(app)
+    assert client.get("/abort").status == 500
+    assert (client.get("/plain").status, client.get("/plain").text) == (422, "/plain")
 
 
 def test_responses():
@@ -259,7 +307,7 @@ def test_a_server_that_closes_or_stops():
         client.server.stop()
         return "bye"
 
-    client = TestClient(app)
+    client = TestClient(app, raise_errors=False)
     assert "not whole" in str(raises(OSError, lambda: client.get("/cut")))
     assert client.get("/stop").text == "bye"
     assert client.get("/stop").text == "bye"  # who had come before it stopped listening

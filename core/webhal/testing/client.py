@@ -2,9 +2,11 @@
 
 The real Server runs over a FakeNetwork, so hooks, error handlers, limits, streams and asynchronous handlers do
 what they do on a PC or a board, but in virtual time: a handler may sleep for minutes and the test takes none.
-Nothing here judges an application: a response of 404 or 500 is a response. Runs on boards too.
+What an application raises, and a server would print as a traceback, is raised in the test; otherwise nothing here
+judges it: a response of 404 is a response. Runs on boards too.
 """
 
+import webhal.log
 from webhal.request import MultiDict
 from webhal.server import Server
 from webhal.testing.fake import FakeNetwork
@@ -66,6 +68,9 @@ class TestClient:
         response = client.post("/led/5?blink=1", json={"on": True})
         assert response.status == 200 and response.json() == {"pin": 5, "on": True}
 
+    What a server would print a traceback of, for example a handler's exception that is answered by 500, the
+    request raises; with `raise_errors=False` it is printed, and the answer is returned.
+
     `limits` are those of Server; without them they are about a PC's. A request arrives whole, so a handler's
     `await request.read(n)` gets n bytes of the body (of the chunk, if it is sent in chunks) while there are so
     many; with a limit `buffer` it arrives in pieces of so many bytes. `cookies`, a dict, has what the
@@ -76,7 +81,8 @@ class TestClient:
 
     __test__ = False
 
-    def __init__(self, app: "App", **limits: "Unpack[Limits]") -> None:
+    def __init__(self, app: "App", raise_errors: bool = True, **limits: "Unpack[Limits]") -> None:
+        self.raise_errors = raise_errors
         given = _LIMITS.copy()
         given.update(limits)
         self._whole = "buffer" not in limits
@@ -132,8 +138,8 @@ class TestClient:
         ms       leave after so many milliseconds of virtual time; the answer is what came until then (for
                  streams that do not end)
 
-        Raises OSError if the server closes the connection before the answer is whole, or none comes in
-        10 minutes of virtual time.
+        Raises what the application raised, see TestClient; OSError if the server closes the connection before the
+        answer is whole, or none comes in 10 minutes of virtual time.
         """
         lower = [name.lower() for name in headers or {}]
         fields = []
@@ -172,11 +178,20 @@ class TestClient:
             self.server.view = memoryview(bytearray(len(data)))
         peer.send(data)
         end = network.now + (_PATIENCE_MS if ms is None else ms)
-        while peer.state in ("connecting", "open") and network.now < end:
-            self._step(end - network.now)
-        peer.close()
-        while peer.socket in network.sockets:  # until the server has noticed, and ended the handler
-            self._step(1)
+        errors: "list[BaseException]" = []
+        report = webhal.log.report
+        if self.raise_errors:
+            webhal.log.report = errors.append
+        try:
+            while peer.state in ("connecting", "open") and network.now < end:
+                self._step(end - network.now)
+            peer.close()
+            while peer.socket in network.sockets:  # until the server has noticed, and ended the handler
+                self._step(1)
+        finally:
+            webhal.log.report = report
+        if errors:
+            raise errors[0]
         return _parse(method, peer.received, ms is None)
 
     def _step(self, ms: int) -> None:
