@@ -342,6 +342,41 @@ def test_serving_needs_no_standard_output(serve_to):
     assert end(process) == (0, "")
 
 
+# -- tracebacks --------------------------------------------------------------------------------------------
+
+BROKEN = APP + "app.get('/')(lambda request: 1 // 0)\napp.get('/fine')(lambda request: 'fine')\n"
+BROKEN += "app.on('listen')(lambda address, port: print('port', port, flush=True))\n"
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="Linux's file that never has room")
+@pytest.mark.parametrize("command", [(WEBHAL, "run"), (sys.executable,)], ids=["webhal run", "python"])
+def test_traceback_that_finds_no_room_costs_nobody_an_answer(write, command):
+    with open("/dev/full", "w") as full:
+        arguments = (*command, write(BROKEN + RUN))
+        with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=full, text=True) as process:
+            try:
+                port = int(process.stdout.readline().split()[1])
+                for _ in range(2):
+                    assert get(port) == (500, "Internal Server Error\n")
+                assert get(port, "/fine") == (200, "fine")
+            finally:
+                process.kill()
+
+
+def test_serving_outlives_tracebacks_that_nobody_reads(write):
+    arguments = (WEBHAL, "run", write(BROKEN + RUN))
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        try:
+            port = int(process.stdout.readline().split()[1])
+            for _ in range(200):  # each has half a KB; a pipe takes 64 KB
+                assert get(port)[0] == 500
+            process.terminate()
+            text = process.stdout.read()
+        finally:
+            process.kill()
+    assert text.count("\nZeroDivisionError: ") > 50
+
+
 # -- how it stops ------------------------------------------------------------------------------------------
 
 ENDLESS = APP + (

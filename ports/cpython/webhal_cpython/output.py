@@ -1,8 +1,8 @@
 """What `webhal run` prints while it serves, which must not decide about service: nothing here raises, or waits long.
 
-A line that standard output does not take is lost, and counted; the next one that it takes is preceded by the count.
+A line that a standard stream does not take is lost, and counted; the next one that it takes is preceded by the count.
 So a full disk costs lines, and not requests, and a pipe that nobody reads, or a terminal that is stopped, costs a
-tenth of a second once, until it is read again. Only a pipe without a reader is the end: then output goes nowhere.
+tenth of a second once, until it is read again. Only a pipe without a reader is the end: then all goes nowhere.
 """
 
 import errno

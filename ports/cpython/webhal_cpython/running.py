@@ -15,9 +15,11 @@ import socket
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import webhal.log
 from webhal import App, Request, Server
 from webhal.server import create
 from webhal.starting import prepare
@@ -56,6 +58,7 @@ def main(arguments: argparse.Namespace) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):  # whoever follows the output through a pipe reads whole lines
         sys.stdout.reconfigure(line_buffering=True)
     run = _Run(arguments.host, arguments.port, arguments.log, name)
+    webhal.log.report = run.report
     # A lambda, because only a function becomes a method.
     App.run = lambda *values, **settings: run(*values, **settings)  # type: ignore[method-assign]
     try:
@@ -89,6 +92,7 @@ class _Run:
         self.log = log
         self.name = name  # of the one variable whose App is served; "": whichever runs
         self.output = Output(sys.stdout)
+        self.errors = Output(sys.stderr)
         self.called = threading.Event()
         self.threads: list[threading.Thread] = []  # of the file's, that called it
         self.servers: dict[Server, socket.socket] = {}  # and what to close to end their waits
@@ -155,6 +159,11 @@ class _Run:
         line = printable(line.replace('"', '\\"'))[:_MOST_LOGGED]
         size = "-" if length < 0 else length
         self.output.write(f'{request.client[0]} - - [{_stamp(int(time.time()))}] "{line}" {status} {size}')
+
+    def report(self, error: BaseException) -> None:
+        """The traceback that webhal.log would print, without waiting for who reads it."""
+        for line in "".join(traceback.format_exception(error)).splitlines():
+            self.errors.write(line)
 
 
 @contextlib.contextmanager
