@@ -1,4 +1,4 @@
-"""The log: tracebacks on standard error; loaded when there is one. It never decides about service: nothing here raises."""
+"""The log: tracebacks on standard error. It never decides about service: nothing here raises."""
 
 import sys
 

@@ -108,7 +108,7 @@ class _Run:
         port = port if self.port is None else self.port
         host = host if self.host is None else self.host
         network = network or Network()
-        server = create(app, *prepare(network, limits))
+        server = create(app, *prepare(network, limits))  # type: ignore[arg-type] # prepare judges them
         if self.log and self._log not in app.events.get("response", ()):
             app.on("response")(self._log)
         awake, self.servers[server] = socket.socketpair()
