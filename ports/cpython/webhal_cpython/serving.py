@@ -15,6 +15,7 @@ from webhal.exchange import dispatch as answer
 from webhal.exchange import next as begin_body
 from webhal.exchange import send as sent
 from webhal.http import Request
+from webhal.response import Response, serialise
 from webhal.server import Server as Portable
 
 _ALL = "+" if sys.version_info >= (3, 11) else ""  # makes a repetition keep what it took (possessive)
@@ -74,13 +75,14 @@ class Server(Portable):
     connection_class = Connection
 
     def serve_ready(self, ready: "list[Any]") -> bool:
-        """A plain request in one function; what is not plain goes on from where it turns out not to be."""
+        """Plain requests in one function; what is not plain goes on from where it turns out not to be."""
         slots = self.slots
         listener = self.listener
         receive = self.receive
         send = self.network.send
         view = self.view
         limit = self.head
+        most = self.body
         now = self.now
         app = self.app
         handle = app.handle
@@ -109,23 +111,38 @@ class Server(Portable):
                     continue
                 request.client = client.client
                 if request.length:
-                    begin_body(client, self, request)
-                    continue
+                    start = client.start
+                    end = start + request.length
+                    if start < end <= count and request.length <= most and app.plain and not app.streamed:
+                        request.body = client.input[start:end]  # all of it is here
+                        client.start = end
+                        client.left = 0
+                    else:
+                        begin_body(client, self, request)
+                        continue
                 result = handle(request)
+                kind = type(result)
                 if (
-                    type(result) is not str
+                    (kind is not str and kind is not Response)
                     or client.start < count  # another request
                     or not (request.keep and request.minor)
                     or request.method == "HEAD"
                     or self.closes
                     or self.stopping
-                    or len(result) >= self.buffer
                     or "response" in app.events
                 ):
                     answer(client, self, request, result)
                     continue
-                body = result.encode()
-                out = b"%s%d\r\n\r\n%s" % (self.start, len(body), body)
+                try:
+                    if kind is str:
+                        body = result.encode()
+                        out = b"%s%d\r\n\r\n%s" % (self.start, len(body), body)
+                    else:
+                        start_lines, body = serialise(result, request.method, self.fields)
+                        out = start_lines + body  # type: ignore[operator] # None of a stream
+                except Exception:  # a stream, or what cannot be sent: whoever answers sees it again
+                    answer(client, self, request, result)
+                    continue
                 count = send(socket, out, 0)
                 if count == len(out):
                     client.phase = "idle"
