@@ -26,7 +26,7 @@ def next(connection: "Connection", server: "Server", request: Request) -> None:
     if connection.phase != "rest":
         connection.phase = "rest"
         connection.since = server.now
-    if request.length > server.body and not _streams(server.app, request):
+    if request.length > server.body and not streams(server.app, request):
         raise webhal.errors.HTTPError(413)
     if request.waits and connection.start == len(connection.input):
         connection.send(server, _CONTINUE, b"", request)
@@ -36,7 +36,7 @@ def next(connection: "Connection", server: "Server", request: Request) -> None:
 
 def read_body(connection: "Connection", server: "Server", request: Request) -> None:
     """Read the body whole, then dispatch; or let a handler that streams do the reading."""
-    if _streams(server.app, request):
+    if streams(server.app, request):
         del request.body
         request.connection = connection
     else:
@@ -58,7 +58,7 @@ def read_body(connection: "Connection", server: "Server", request: Request) -> N
     connection.dispatch(server, request)
 
 
-def _streams(app: "App", request: Request) -> bool:
+def streams(app: "App", request: Request) -> bool:
     """Whether the handler for a request reads its body itself."""
     if app.plain and not app.streamed:
         return False
@@ -103,10 +103,13 @@ def respond(connection: "Connection", server: "Server", request: Request, respon
         return
     if "response" in server.app.events:
         server.app.emit("response", request, response.status, len(body))
-    if len(head) + len(body) <= server.buffer:
-        connection.send(server, head + body)
+    room = server.buffer - len(head)
+    if room < len(body):
+        body = memoryview(body)
+    if room < 0:
+        connection.send(server, head, body)
     else:
-        join(connection, server, head, body)
+        join(connection, server, (head, body[:room]), body[room:], None)
 
 
 def connection_fields(connection: "Connection", server: "Server", request: Request) -> str:
@@ -126,31 +129,23 @@ def last(connection: "Connection", server: "Server", request: Request) -> None:
 
 
 def join(
-    connection: "Connection", server: "Server", out: bytes, more: "bytes | bytearray | memoryview", work: "Any" = None
+    connection: "Connection", server: "Server", parts: "tuple[Any, ...]", more: "bytes | memoryview", work: "Any"
 ) -> None:
-    """Send `out` and what the receive buffer has room for of `more` in one write.
+    """Send the parts, which the receive buffer has room for, in one write from there; then `more`, then go on with `work`.
 
-    For where TCP_NODELAY is not, a small write waits until the one before has been acknowledged (RFC 1122, 4.2.3.4).
+    For where TCP_NODELAY is not, a small write waits until the one before has been acknowledged (RFC 1122, 4.2.3.4);
+    and it takes no memory, but for what the platform does not take.
     """
-    begin = len(out)
-    size = min(server.buffer - begin, len(more))
-    if size <= 0:
-        connection.send(server, out, more, work)
-        return
-    more = memoryview(more)
-    server.view[:begin] = out
-    server.view[begin : begin + size] = more[:size]
-    send_view(connection, server, begin + size, more[size:], work)
-
-
-def send_view(
-    connection: "Connection", server: "Server", end: int, more: "bytes | bytearray | memoryview", work: "Any"
-) -> None:
-    """Send the first `end` bytes of the receive buffer, then `more`, then go on with `work`."""
-    count = server.network.send(connection.socket, server.view[:end], 0) or 0
+    view = server.view
+    end = 0
+    for part in parts:
+        start = end
+        end += len(part)
+        view[start:end] = part
+    count = server.network.send(connection.socket, view[:end], 0) or 0
     connection.begun += count
     try:
-        out = bytes(server.view[count:end])  # the buffer is needed for others: what was not taken is copied
+        out = bytes(view[count:end])  # the buffer is needed for others
     except MemoryError:
         raise OSError("no memory for what was not taken")
     send(connection, server, out, 0, more, work)
@@ -174,7 +169,7 @@ def send(
         connection.since = server.now
         server.network.watch(connection.socket, False, True)
     else:
-        _taken(connection, server)
+        taken(connection, server)
 
 
 def ready(connection: "Connection", server: "Server") -> None:
@@ -188,7 +183,7 @@ def ready(connection: "Connection", server: "Server") -> None:
             connection.sent += count
             if connection.sent == len(connection.out):
                 server.network.watch(connection.socket, True, False)
-                _taken(connection, server)
+                taken(connection, server)
     elif type(work) is not Request:
         work.ready(server, connection)
     else:
@@ -200,7 +195,7 @@ def ready(connection: "Connection", server: "Server") -> None:
             connection.drop(server)
 
 
-def _taken(connection: "Connection", server: "Server") -> None:
+def taken(connection: "Connection", server: "Server") -> None:
     """`out` is sent: on to `more`, `work`, or the next request."""
     work = connection.work
     more = connection.more

@@ -41,7 +41,7 @@ class Server:
     deadlines: "dict[str, float]"
     buffer: int
 
-    connection_class = Connection  # what a client that was accepted gets
+    Connection = Connection  # what a client that was accepted gets
     # Of every plain response; and the field lines of every response: Date, where the platform has a clock.
     start = b"HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: "
     fields = ""
@@ -199,7 +199,7 @@ class Server:
     def admit(self, socket: "Any", client: "tuple[str, int]") -> None:
         """Give an accepted connection a slot."""
         try:
-            connection = self.connection_class(socket, client, self.now)
+            connection = self.Connection(socket, client, self.now)
             self.network.watch(socket, True, False)
             self.slots[socket] = connection
         except (OSError, MemoryError):

@@ -213,30 +213,24 @@ class Stream:
                 self.finish(server, connection, start)
                 return
         piece = self.piece
-        if self.chunked and piece:
-            begin = len(start)
-            size = min(len(piece), server.buffer - _FRAME - begin)
-            if size > 0:
-                view = server.view
-                piece = memoryview(piece)
-                line = start + b"%x\r\n" % size
-                begin = len(line)
-                view[:begin] = line
-                view[begin : begin + size] = piece[:size]
-                begin += size
-                view[begin : begin + 2] = b"\r\n"
-                self.piece = piece[size:] if size < len(piece) else b""
-                webhal.exchange.send_view(connection, server, begin + 2, b"", self)
-                return
-            piece = b""
-        else:
+        room = server.buffer - len(start) - _FRAME
+        if room <= 0:  # the head fills it
+            connection.send(server, start, b"", self)
+        elif not piece or not self.chunked:
             self.piece = b""
-        if start:
-            webhal.exchange.join(connection, server, start, piece, self)
-        elif piece:
-            connection.send(server, piece, b"", self)
+            if start:
+                piece = memoryview(piece)
+                webhal.exchange.join(connection, server, (start, piece[:room]), piece[room:], self)
+            elif piece:
+                connection.send(server, piece, b"", self)
+            else:
+                self.taken(server, connection)
         else:
-            self.taken(server, connection)
+            size = min(len(piece), room)
+            piece = memoryview(piece)
+            self.piece = piece[size:]
+            line = start + b"%x\r\n" % size
+            webhal.exchange.join(connection, server, (line, piece[:size], b"\r\n"), b"", self)
 
     def end(self, server: "Server", connection: "Connection", value: object) -> None:
         """The handler has ended: so has the answer, or `value` is it."""

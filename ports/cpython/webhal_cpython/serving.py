@@ -72,7 +72,7 @@ class Connection(Reader, connection.Connection):
 class Server(Portable):
     """The core's, with a shortcut, and ended by signals."""
 
-    connection_class = Connection
+    Connection = Connection
 
     def serve_ready(self, ready: "list[Any]") -> bool:
         """Plain requests in one function; what is not plain goes on from where it turns out not to be."""
@@ -139,7 +139,7 @@ class Server(Portable):
                         out = b"%s%d\r\n\r\n%s" % (self.start, len(body), body)
                     else:
                         start_lines, body = serialise(result, request.method, self.fields)
-                        out = start_lines + body  # type: ignore[operator] # None of a stream
+                        out = start_lines + body  # None of a stream
                 except Exception:  # a stream, or what cannot be sent: whoever answers sees it again
                     answer(client, self, request, result)
                     continue
