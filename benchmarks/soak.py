@@ -113,9 +113,12 @@ def soak(place: Place, kind: str, heap: int, seed: int, options: argparse.Namesp
 
 
 def place_of(made: Build, micropython: str, kind: str) -> Place:
+    """With an image, the working folder has the pages alone: modules that lay there too would be found first."""
+    folder = made.compiled if kind == "mpy" else made.image.with_name("pages")
+    folder.mkdir(exist_ok=True)
     for name, text in FILES.items():
-        (made.compiled / name).write_text(text)
-    return Place(micropython, made.compiled, made.image if kind == "rom" else None)
+        (folder / name).write_text(text)
+    return Place(micropython, folder, made.image if kind == "rom" else None)
 
 
 def main() -> int:
