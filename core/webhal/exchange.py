@@ -160,7 +160,8 @@ def send(
     work: "Any",
 ) -> None:
     """The platform took `count` bytes of `out`: see to the others, then to `more`, then to `work`."""
-    connection.more = more
+    if more:
+        connection.more = more
     connection.work = work
     if count < len(out):
         connection.out = out
@@ -199,9 +200,10 @@ def taken(connection: "Connection", server: "Server") -> None:
     """`out` is sent: on to `more`, `work`, or the next request."""
     work = connection.work
     more = connection.more
-    connection.out = connection.more = b""
+    connection.out = b""
     connection.since = server.now
     if more:
+        connection.more = b""
         connection.phase = "write"
         connection.send(server, more, b"", work)
     elif type(work) is Request:  # after 100 Continue
