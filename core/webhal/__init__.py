@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from webhal import routes as routes
     from webhal import routing as routing
     from webhal import starting as starting
+    from webhal import stopping as stopping
     from webhal import stream as stream
     from webhal import task as task
     from webhal import text as text

@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from webhal.server import Server
 
 _FULL_MS = 20  # the longest wait while clients wait that cannot be accepted
-_STOP_MS = 10000  # what running requests get to finish when the server stops
 
 
 def step(server: "Server", timeout_ms: int) -> None:
@@ -30,7 +29,7 @@ def step(server: "Server", timeout_ms: int) -> None:
     if server.full:
         timeout_ms = min(timeout_ms, _FULL_MS)
     if server.stopping and server.listener:
-        _accept_last(server)
+        webhal.stopping.accept(server)
         timeout_ms = 0
     again = server.again
     server.again = []
@@ -42,7 +41,7 @@ def step(server: "Server", timeout_ms: int) -> None:
         if server.full:
             webhal.overload.accept(server)
         if server.stopping:
-            _wind_up(server)
+            webhal.stopping.tick(server)
     except MemoryError:  # as in Server.poll
         server.make_room()
         if server.full:  # and overload.py cannot be loaded: accept whenever there is a slot
@@ -53,29 +52,3 @@ def step(server: "Server", timeout_ms: int) -> None:
     finally:  # after an interruption the server goes on with what runs
         server.again = again + server.again if again else server.again
 
-
-def _accept_last(server: "Server") -> None:
-    """A server that stops serves who has come so far, and nobody else."""
-    try:
-        while len(server.slots) < server.connections:
-            pair = server.network.accept(server.listener)
-            if not pair:
-                break
-            server.admit(pair[0], pair[1])
-    except (OSError, MemoryError):  # no socket to spare
-        pass
-    server.unlisten()
-    server.tried = server.now
-
-
-def _wind_up(server: "Server") -> None:
-    """Close what is idle, now that what had arrived was read; and all, when the time is up."""
-    over = server.network.ticks_diff(server.now, server.tried) >= _STOP_MS
-    for connection in list(server.slots.values()):
-        phase = connection.phase
-        # No request runs in those: the head of one that was begun may never be whole.
-        if over or phase == "idle" or phase == "start" or (phase == "rest" and not connection.work):
-            connection.drop(server)
-    if over:
-        for job in list(server.jobs or ()):
-            job.drop(server)

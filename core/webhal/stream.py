@@ -102,7 +102,7 @@ class Stream:
         """Send the next piece, or what is left of one; where memory is short, until the deadline for writing."""
         self.deaf = False
         try:
-            if self.piece or self.advance(server, connection):
+            if self.piece or self.next(server, connection):
                 self.write(server, connection)
             self.short = None
         except MemoryError:
@@ -115,7 +115,7 @@ class Stream:
             server.make_room()
             self.taken(server, connection)
 
-    def advance(self, server: "Server", connection: "Connection") -> bool:
+    def next(self, server: "Server", connection: "Connection") -> bool:
         """Run the handler up to its next piece, and return True; or to where it waits, or to its end."""
         if connection.phase == "rest":
             self.resumed = server.now
