@@ -316,7 +316,7 @@ def figures(format: Callable[[T], str], found: dict[str, T]) -> dict[str, str]:
 
 
 def slashed(sizes: Sequence[float]) -> str:
-    return "/".join(f"{size:.4g}" for size in sizes)
+    return "/".join(f"{size:g}" for size in sizes)
 
 
 def heap_row(kind: str, app: str, places: dict[str, Place], options: argparse.Namespace) -> Row:
@@ -356,9 +356,8 @@ def rate_row(
 def wait_row(places: dict[str, Place]) -> Row:
     what = "ms, page of 3 KB/20 KB in pieces"
     found = measure(what, places, milliseconds)
-    return Row(
-        what, figures(slashed, found), f"< {STALL}", "", verdict(places, max(found.get("webhal", [STALL])) < STALL)
-    )
+    met = max(found.get("webhal", [STALL])) < STALL
+    return Row(what, figures("{0[0]:.1f}/{0[1]:.1f}".format, found), f"< {STALL}", "", verdict(places, met))
 
 
 def idle_row(place: dict[str, Place], options: argparse.Namespace) -> Row:

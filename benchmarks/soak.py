@@ -81,7 +81,7 @@ def load(server: Server, clients: int, requests: int, seed: int) -> "collections
     return faults
 
 
-def unanswered(server: Server) -> list[str]:
+def ask_once(server: Server) -> list[str]:
     """What goes wrong with each request, asked once."""
     reasons = []
     with connect(server.port) as connection:
@@ -101,7 +101,7 @@ def soak(place: Place, kind: str, heap: int, seed: int, options: argparse.Namesp
             faults = load(server, options.clients, options.requests, seed)
             seconds = time.monotonic() - start
             time.sleep(REST_SECONDS)
-            afterwards = unanswered(server)
+            afterwards = ask_once(server)
     except Unable as reason:
         print(f"{kind:6}{heap:>4} KB{seed:>6}  {reason}", flush=True)
         return heap < HELD[kind]
