@@ -163,7 +163,7 @@ def serving(place: Place, heap: int, app: str, connections: int, *arguments: obj
         process = subprocess.Popen(
             [place.micropython, "-X", f"heapsize={heap}", "-c", code],
             env={"MICROPYPATH": path},
-            cwd=place.folder,
+            cwd=place.folder or "/",  # MicroPython looks for modules there before all else
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
