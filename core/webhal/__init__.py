@@ -9,6 +9,8 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from webhal import chunked as chunked
     from webhal import cookies as cookies
     from webhal import date as date
@@ -54,6 +56,8 @@ _NAMES = (
 # Bytes that must be left to a board when a module has been loaded: what a plain request takes, so that one that needs
 # more than there is costs itself, and not all that come after.
 _RESERVE = 1536
+# What makes room for another module: these have no classes that must be the same ones for ever, and are seldom needed.
+_SPARE = "head chunked request cookies text routing refusing overload link"
 
 
 def __getattr__(name: str) -> object:
@@ -67,6 +71,19 @@ def __getattr__(name: str) -> object:
         raise AttributeError(name)
     start = _NAMES.find(" " + name + ":") + 1
     home = "webhal." + (_NAMES[start + len(name) + 1 : _NAMES.find(" ", start)] if start else name)
+    try:
+        value = _load(home, name)
+    except MemoryError:
+        for spare in _SPARE.split():
+            forget("webhal." + spare)
+        value = _load(home, name)
+    if start:
+        value = getattr(value, name)
+    globals()[name] = value
+    return value
+
+
+def _load(home: str, name: str) -> "Any":
     board = hasattr(gc, "mem_free")
     if board:
         gc.collect()  # what is loaded now stays: let it lie together
@@ -81,9 +98,6 @@ def __getattr__(name: str) -> object:
     except MemoryError:
         forget(home)
         raise
-    if start:
-        value = getattr(value, name)
-    globals()[name] = value
     return value
 
 

@@ -107,7 +107,9 @@ class Connection(Reader):
                 close = b""
                 self.keep = 1
                 if not request.keep or server.closes or server.stopping:
-                    webhal.exchange.last(self, server, request)
+                    self.keep = -1 if request.keep else 0
+                    if server.closes:
+                        server.closes -= 1
                     close = b"Connection: close\r\n"
                 self.send(server, b"%s%d\r\n%s\r\n%s" % (server.start, len(body), close, body))
                 return
@@ -141,9 +143,17 @@ class Connection(Reader):
             self.input = b""  # or an idle connection keeps the last head in memory
             self.start = 0
         elif self.keep:
-            webhal.exchange.linger(self, server)
+            self.linger(server)
         else:
             self.drop(server)
+
+    def linger(self, server: "Server") -> None:
+        """End our side and read on, so that what is still arriving does not cost the client its answer."""
+        self.phase = "linger"
+        self.since = server.now
+        self.input = b""
+        server.network.shut(self.socket)
+        server.network.watch(self.socket, True, False)
 
     def failed(self, server: "Server", error: Exception) -> None:
         """Its work raised: whatever goes wrong costs this connection alone."""

@@ -115,17 +115,12 @@ def respond(connection: "Connection", server: "Server", request: Request, respon
 def connection_fields(connection: "Connection", server: "Server", request: Request) -> str:
     """Decide whether the connection stays open; the field lines that every response has."""
     if not request.keep or server.closes or server.stopping:
-        last(connection, server, request)
+        connection.keep = -1 if request.keep or connection.left else 0
+        if server.closes:
+            server.closes -= 1
         return server.fields + "Connection: close\r\n"
     connection.keep = 1
     return server.fields if request.minor else server.fields + "Connection: keep-alive\r\n"
-
-
-def last(connection: "Connection", server: "Server", request: Request) -> None:
-    """This is the connection's last answer, if only because others wait for its slot."""
-    connection.keep = -1 if request.keep or connection.left else 0
-    if request.keep and server.closes:
-        server.closes -= 1
 
 
 def join(
@@ -214,12 +209,3 @@ def taken(connection: "Connection", server: "Server") -> None:
         work.taken(server, connection)
     else:
         connection.done(server)
-
-
-def linger(connection: "Connection", server: "Server") -> None:
-    """End our side and read on, so that what is still arriving does not cost the client its answer."""
-    connection.phase = "linger"
-    connection.since = server.now
-    connection.input = b""
-    server.network.shut(connection.socket)
-    server.network.watch(connection.socket, True, False)
