@@ -135,49 +135,53 @@ class Reader:
 
 
 def _plain_head(data: bytes) -> "Request | None":
-    """The Request of a whole head, if it is one of HTTP/1.1 in origin form, of a body without a coding; else None."""
-    plain = data.replace(b"\r\n", b"")
-    if not plain or min(plain) < 32 or max(plain) > 126:  # not ASCII, a control character, or CR or LF alone
-        return None
-    text = str(data, "utf-8")  # a constant str takes a third of the heap of constant bytes
-    stop = text.find("\r\n")
-    parts = text[:stop].split(" ")
-    if len(parts) != 3 or parts[2] != "HTTP/1.1" or " " + parts[0] + " " not in _METHODS:
-        return None
-    target = parts[1]
-    raw = target.encode()
-    if target[:1] != "/" or 35 in raw or 37 in raw:  # with # or %, as numbers, for a board keeps short texts by name
-        return None
+    """The Request of a whole head, if it is one of HTTP/1.1 in origin form, of a body without a coding; else None.
+
+    It looks at a line at a time: copies of a whole head are what a board's heap has no room for.
+    """
     # Of what most fields' names and most hosts are made, the frequent ones first: strip() searches it from the left.
     common = "etaoinsrhldcumfpgwybvkxjqz-.0123456789"
-    host = None
-    length = ""
+    begin = 0
+    host = length = request = None
     while True:
-        begin = stop + 2
-        stop = text.find("\r\n", begin)
+        stop = data.find(b"\r\n", begin)
         if stop == begin:
             break
-        colon = text.find(":", begin, stop)
-        name = text[begin:colon].lower()
-        if colon <= begin or name.strip(common):
+        piece = data[begin:stop]
+        if min(piece) < 32 or max(piece) > 126:  # not ASCII, a control character, or CR or LF alone
             return None
-        if colon - begin not in (4, 6, 10, 14, 17):  # no name below is so long
+        line = str(piece, "utf-8")
+        begin = stop + 2
+        if not request:
+            parts = line.split(" ")
+            if len(parts) != 3 or parts[2] != "HTTP/1.1" or " " + parts[0] + " " not in _METHODS:
+                return None
+            target = parts[1]
+            path = target.split("?", 1)[0]
+            # As numbers, for a board keeps short texts by name.
+            if target[:1] != "/" or 35 in target.encode() or 37 in path.encode():  # #, %
+                return None
+            request = Request(parts[0], target, path, data)
             continue
-        value = text[colon + 1 : stop].strip().lower()
+        colon = line.find(":")
+        name = line[:colon].lower()
+        if colon < 1 or name.strip(common):
+            return None
+        if colon not in (4, 6, 10, 14, 17):  # no name below is so long
+            continue
+        value = line[colon + 1 :].strip().lower()
         if name == "host" and not host:
             host = value.split(":")
             if host[0].strip(common) or len(host) > 2 or host[1:] and host[1] and not host[1].isdigit():
                 return None
-        elif name == "connection":
-            if value != "keep-alive":
-                return None
+        elif name == "connection" and (value == "keep-alive" or value == "close"):
+            request.keep = request.keep and value != "close"
         elif name == "content-length" and not length and len(value) < 16 and value.isdigit():
             length = value
-        elif name in ("host", "content-length", "transfer-encoding", "expect"):
+        elif name in ("host", "connection", "content-length", "transfer-encoding", "expect"):
             return None
     if not host:
         return None
-    request = Request(parts[0], target, target.split("?", 1)[0], data)
     if length:
-        request.length = int(length)
+        request.length = int(length)  # type: ignore[union-attr] # Host comes after it
     return request
