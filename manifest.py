@@ -26,6 +26,7 @@ package(
         "routing.py",
         "server.py",
         "starting.py",
+        "stopping.py",
         "stream.py",
         "task.py",
         "text.py",

@@ -6,8 +6,7 @@ else. No socket, no clock, no waiting; responses are in response.py, convenience
 request (args, json, cookies ...) in request.py.
 
 The quick reading never refuses and never repairs: it takes a head only if head.py would take it, and then
-makes the same Request. CPython has another one, a compiled expression (fast_head.py; cpython.py puts it in
-the place of this one).
+makes the same Request. CPython has another one, a compiled expression, in the Reader of its port (serving.py).
 """
 
 import webhal
@@ -33,7 +32,7 @@ class Request:
     target   the request target as sent, for example "/led/5?on=1"
     path     its path, percent-decoded once, for example "/led/5"
     minor    1 for HTTP/1.1, 0 for HTTP/1.0
-    head     the request line and fields as received
+    head     the request line and fields as received; with the target's host for Host where the target has one
     length   bytes of body that follow: 0, a number, or -1 where chunks tell its end
     keep     the client will use the connection for another request
     waits    the client waits for 100 Continue before it sends the body
@@ -88,6 +87,8 @@ class Reader:
     start = 0
     left = 0  # bytes of the current body not yet read, or -1 where `chunks` know
     chunks: "Chunked"
+    looked = 0  # bytes of a head, or of a line in chunks, that were looked at before all of it was there
+    line: "tuple[str, str, str, int] | None" = None  # what the request line of such a head says, once it is there
 
     def feed(self, data: bytes) -> None:
         """Add what was received, in order."""
@@ -109,7 +110,7 @@ class Reader:
         """
         data = self.input
         start = self.start
-        end = data.find(b"\r\n\r\n", start, start + limit) + 4
+        end = 0 if self.looked else data.find(b"\r\n\r\n", start, start + limit) + 4
         if end > 3:
             request = _plain_head(bytes(data if start == 0 and end == len(data) else data[start:end]))
             if request:

@@ -53,6 +53,9 @@ def handle(app: "App", request: "Request", path: str) -> "Any":
     allowed = allow(app, path)
     if request.method == "OPTIONS" and (allowed or path == "*"):
         return None, 204, {"Allow": allowed or "GET, HEAD, OPTIONS"}
+    if request.method not in methods(app):
+        request.keep = False  # for it may be the rest of something else
+        raise webhal.errors.HTTPError(501)
     if allowed:
         raise webhal.errors.HTTPError(405, "", {"Allow": allowed})
     raise webhal.errors.HTTPError(404)
@@ -84,9 +87,18 @@ def find(app: "App", method: str, path: str) -> "tuple[Handler | None, list[Any]
 
 def allow(app: "App", path: str) -> str:
     """The value of Allow for a path: the methods that it has, "" if it has none."""
-    known = "GET HEAD POST PUT PATCH DELETE"
-    methods = [method for method in known.split() if find(app, method, path)[0]]
-    return ", ".join(methods + ["OPTIONS"]) if methods else ""
+    found = [method for method in methods(app) if method != "OPTIONS" and find(app, method, path)[0]]
+    return ", ".join(found + ["OPTIONS"]) if found else ""
+
+
+def methods(app: "App") -> "list[str]":
+    """The methods that an application knows: those of RFC 9110, and others that it has routes for."""
+    found = "GET HEAD POST PUT PATCH DELETE OPTIONS TRACE CONNECT".split()
+    for route in list(app.routes) + [pattern[0] for pattern in getattr(app, "patterns", ())]:
+        method = route.split(" ")[0]
+        if method not in found:
+            found.append(method)
+    return found
 
 
 def streams(app: "App", request: "Request") -> bool:

@@ -1,6 +1,6 @@
 """What clients send, judged by webhal.http: the vectors of tests/vectors (their README tells the format), and
 what vectors cannot say. Everything is read in every way there is: by the judge of heads alone (head.py), with the
-quick reading of boards before it (http.py), and with CPython's (fast_head.py).
+quick reading of boards before it (http.py), and with CPython's (serving.py of its port).
 """
 
 import json
@@ -27,7 +27,7 @@ CONNECTIONS = [http.Reader, Judged]
 if sys.implementation.name == "cpython":
     from webhal_cpython.serving import Reader as CPythons
 
-    CONNECTIONS = [CPythons, CPythons.__bases__[0], Judged]
+    CONNECTIONS = [CPythons, http.Reader, Judged]
 
 
 class Reader:
@@ -273,12 +273,17 @@ def test_what_most_clients_send_is_read_quickly():
         b"Accept: text/html,*/*;q=0.8\r\nAccept-Encoding: gzip, deflate\r\nCookie: a=b; c=d\r\n\r\n"
     )
     curl = b"GET / HTTP/1.1\r\nHost: a\r\nUser-Agent: curl/8.0\r\nAccept: */*\r\n\r\n"
+    node = (
+        b"POST /a HTTP/1.1\r\nAccept: */*\r\nContent-Type: application/json\r\nUser-Agent: axios/1.6\r\n"
+        b"Content-Length: 0\r\nAccept-Encoding: gzip, br\r\nHost: localhost:3000\r\nConnection: keep-alive\r\n\r\n"
+    )
+    fetch = b"GET / HTTP/1.1\r\nconnection: Keep-Alive\r\naccept: */*\r\nhost: a-b.example\r\n\r\n"
     judge = head.judge
     head.judge = slow
     try:
         for connection in CONNECTIONS:
             if connection is not Judged:
-                for sent in (browser, curl, NEXT):
+                for sent in (browser, curl, node, fetch, NEXT):
                     one = connection()
                     one.feed(sent[:9])
                     one.feed(sent[9:] + sent + sent)
@@ -310,8 +315,8 @@ def test_error_tells_status_and_message():
     assert error.status == 405 and error.message == "" and error.headers == {"Allow": "GET"}
 
 
-def check_late_attributes(kind):
-    request = kind("GET", "/?a=b", "/", b"")
+def test_late_attribute_is_made_once():
+    request = http.Request("GET", "/?a=b", "/", b"")
     assert request.args is request.args
     assert request.args["a"] == "b" and request.text == ""
     assert not hasattr(request, "nothing")
@@ -323,15 +328,25 @@ def check_late_attributes(kind):
         raise AssertionError("an attribute from nowhere")
 
 
-def test_late_attribute_is_made_once():
-    check_late_attributes(http.Request)
-
-
-def test_late_attribute_is_made_once_on_a_board():
-    if sys.implementation.name != "cpython":
-        return
-    # cpython.py has put something faster in the place of what boards use.
-    with open(http.__file__) as source:
-        board = {"__name__": "webhal.http"}
-        exec(compile(source.read(), http.__file__, "exec"), board)
-    check_late_attributes(board["Request"])
+def test_one_fault_has_one_message():
+    for data, message in (
+        (b"\nGET / HTTP/1.1\r\n\r\n", "malformed request line"),
+        (b"GET / HTTP/1.1\nHost: a\r\n\r\n", "line feed without carriage return"),
+        (b"GET / HTTP/1.1\r\nHost: a\nX: \0\r\n\r\n", "line feed without carriage return"),
+        (b"GET / HTTP/1.1\r\nX y\r\nHost: a\n\n\r\n\r\n", "line feed without carriage return"),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nX: y\rZ: \0\r\n\r\n", "carriage return without line feed"),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nX: \0\r\nX\r\n\r\n", "control character in the head"),
+        (b"GET /% HTTP/1.1\r\nHost: a\n\r\n", "malformed percent-escape"),
+    ):
+        for connection in CONNECTIONS:
+            for size in (1, 3, len(data)):
+                one = connection()
+                said = None
+                for place in range(0, len(data), size):
+                    one.feed(data[place : place + size])
+                    try:
+                        one.next_request(LIMIT)
+                    except HTTPError as error:
+                        said = error.message
+                        break
+                assert said == message, (data, size, said)

@@ -84,7 +84,7 @@ def test_paths_that_cannot_match_are_refused_when_they_are_registered():
 
 
 def test_methods_that_cannot_match_are_refused():
-    for methods in ("GET", ("get",), ("GET", "Post"), [""], ("GET POST",), ["BREW"]):
+    for methods in ("GET", ("get",), ("GET", "Post"), [""], ("GET POST",), ["A/B"]):
         error = raises(ValueError, lambda methods=methods: App().route("/", methods)(handler))
         assert "methods" in str(error) and repr(methods) in str(error)
 
@@ -99,6 +99,27 @@ def test_each_method_has_a_decorator_which_returns_the_handler():
     assert app.route("/many", methods=["GET", "TRACE"])(handler) is handler
     assert answer(app, "TRACE", "/many") == "TRACE"
     assert answer(app, "POST", "/many") == 405
+
+
+def test_other_methods_than_those_of_http_have_routes_too():
+    app = App()
+    app.route("/events", methods=["SUBSCRIBE", "M-SEARCH"])(handler)
+    app.route("/<x>/y", methods=["LINK"])(lambda request, x: x)
+    assert answer(app, "SUBSCRIBE", "/events") == "SUBSCRIBE"
+    assert answer(app, "M-SEARCH", "/events", body="x") == "M-SEARCH"
+    assert answer(app, "LINK", "/a/y") == "a"
+    response = TestClient(app).get("/events")
+    assert (response.status, response.headers["allow"]) == (405, "SUBSCRIBE, M-SEARCH, OPTIONS")
+    assert answer(app, "LINK", "/events") == 405
+    assert answer(app, "LINK", "/") == 404
+    for method in ("UNSUBSCRIBE", "subscribe", "SUB", "E"):
+        assert answer(app, method, "/events") == answer(app, method, "/") == 501
+
+
+def test_a_hook_sees_what_is_not_implemented():
+    app = App()
+    app.before_request(lambda request: ("who?", 401) if request.method == "BREW" else None)
+    assert answer(app, "BREW", "/") == 401
 
 
 def test_wrong_method_is_told_which_are_right():

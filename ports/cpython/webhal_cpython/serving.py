@@ -19,19 +19,22 @@ from webhal.response import Response, serialise
 from webhal.server import Server as Portable
 
 _ALL = "+" if sys.version_info >= (3, 11) else ""  # makes a repetition keep what it took (possessive)
-# The request line in origin form without escapes, and Host as the first field.
-# No two neighbours may match the same text: trying all ways to share it takes a client's bytes squared.
-_LINE = (
-    r"(GET|POST|HEAD|PUT|DELETE|PATCH) ((/[!\x22$&->@-~]*)(?:\?[!\x22$-~]*)?) HTTP/1\.1\r\n"
-    r"[Hh]ost:[ \t]*(?:[!$-+\-.0-9;=A-Z_a-z~]+(?::[0-9]*)?[ \t]*)?\r\n"
-)
+# The request line in origin form without escapes.
+_LINE = r"(GET|POST|HEAD|PUT|DELETE|PATCH) ((/[!\x22$&->@-~]*)(?:\?[!\x22$-~]*)?) HTTP/1\.1\r\n"
+# The fields: each line either says no more than where a GET without a body ends, or what HTTP/1.1 does anyway; or it is
+# the one Host, a name or an address of version 4; or a Content-Length, of which there is one before Host or behind it.
+# No two neighbours may match the same text: trying all ways to share it takes a client's bytes squared. No repetition
+# has a group that is asked for later: CPython's re loses those of possessive ones, until 3.13.
 _FIELD = r"[!#-'*+\-.0-9A-Z^-z|~]+" + _ALL + r":[\t -~\x80-\xff]*" + _ALL + r"\r\n"
-# How the names begin of fields that say more than where a GET without a body ends, or what HTTP/1.1 does
-# anyway: Content-Length, Connection, Expect, Host, Transfer-Encoding, and few others.
-_SUSPECT = r"[CcEeHhTt][oOxXrR](?!nnection: keep-alive\r|ntent-[TtEeDd])[nNsSpPaA]"
+# How the names begin of fields that may say more: Content-Length, Connection, Expect, Host, Transfer-Encoding, and few
+# others, which _TELLING tells apart.
+_SUSPECT = r"[CcEeHhTt][oOxXrR](?!nnection: [Kk]eep-[Aa]live\r|ntent-[TtEeDd])[nNsSpPaA]"
 _PLAIN = f"(?:(?!{_SUSPECT}){_FIELD})*{_ALL}"
+_HOST = r"[Hh]ost:[ \t]*(?:[!$&-.0-9;=A-Z_a-z~]+(?::[0-9]*)?[ \t]*)?\r\n"
+_LENGTH = r"[Cc]ontent-[Ll]ength: ?([0-9]{1,15})\r\n"
 _HEAD = re.compile(
-    f"{_LINE}{_PLAIN}(?:[Cc]ontent-[Ll]ength: ?([0-9]{{1,15}})\r\n{_PLAIN})?((?={_SUSPECT})(?:{_FIELD})*{_ALL})?\r\n"
+    f"{_LINE}{_PLAIN}(?:{_LENGTH}{_PLAIN})?{_HOST}{_PLAIN}(?:(?(4)(?!)){_LENGTH}{_PLAIN})?"
+    f"((?={_SUSPECT})(?:{_FIELD})*{_ALL})?\r\n"
 )
 _TELLING = re.compile(
     r"^(?:host|content-length|transfer-encoding|expect|connection(?!: keep-alive\r)):", re.IGNORECASE | re.MULTILINE
@@ -49,19 +52,22 @@ class Reader(http.Reader):
         """What http.Reader.next_request promises."""
         data = self.input
         start = self.start
-        match = _HEAD.match(data.decode("latin-1"), start)
+        if start or self.looked:  # of what is behind other requests, their part only
+            end = 0 if self.looked else data.find(b"\r\n\r\n", start, start + limit) + 4
+            data = bytes(data[start:end])
+        match = _HEAD.match(data.decode("latin-1"))
         if match is None:
             return head.judge(self, limit)
         end = match.end()
-        method, target, path, length, suspects = match.groups()
-        if end - start > limit or (suspects and _TELLING.search(suspects)):
+        method, target, path, length, behind, suspects = match.groups()
+        if end > limit or (suspects and _TELLING.search(suspects)):
             return head.judge(self, limit)
-        if start or end < len(data) or type(data) is not bytes:
-            data = bytes(data[start:end])
+        if end < len(data) or type(data) is not bytes:
+            data = bytes(data[:end])
         request = Request(method, target, path, data)
-        if length:
-            request.length = self.left = int(length)
-        self.start = end
+        if length or behind:
+            request.length = self.left = int(length or behind)
+        self.start = start + end
         return request
 
 
