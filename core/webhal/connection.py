@@ -8,7 +8,7 @@ Rules for whoever edits this file, or those:
 
 * A connection is in exactly one phase; `since` is when it entered it, or last made progress there if the phase's
   deadline is one for progress ("write").
-* What is in phase "handler" is once in `server.again`, or its handler waits (task.py).
+* What is in phase "handler" is once in `server.again`, to go on or to read more chunks, or its handler waits (task.py).
 * OSError from an operation on a socket ends that connection and nothing else.
 * What takes a connection over is a handler's result that has `begin`. From then on until it hands the connection back,
   by `connection.send(server, out)` without `work`, it is `connection.work`, and is asked this and nothing else
@@ -76,7 +76,9 @@ class Connection(Reader):
         if not self.socket:
             return
         try:
-            if self.work:
+            if type(self.work) is Request:
+                webhal.exchange.read_body(self, server, self.work)
+            elif self.work:
                 self.work.step(server, self)
             else:
                 self.next(server)

@@ -40,7 +40,8 @@ def read_body(connection: "Connection", server: "Server", request: Request) -> N
         del request.body
         request.connection = connection
     else:
-        while True:
+        connection.phase = "rest"
+        for _ in range(8):
             piece = connection.read_body(server.body + 1)
             if piece is None:
                 return
@@ -54,6 +55,10 @@ def read_body(connection: "Connection", server: "Server", request: Request) -> N
                 if type(request.body) is bytes:
                     request.body = bytearray(request.body)  # type: ignore[assignment] # until it is whole
                 request.body.extend(piece)  # type: ignore[attr-defined]
+        else:  # of chunks there can be many: others have their turn
+            connection.phase = "handler"
+            server.again.append(connection)
+            return
         request.body = bytes(request.body)
     connection.dispatch(server, request)
 
@@ -182,7 +187,7 @@ def ready(connection: "Connection", server: "Server") -> None:
                 taken(connection, server)
     elif type(work) is not Request:
         work.ready(server, connection)
-    else:
+    elif connection.phase == "rest":
         count = server.receive(connection.socket, server.view)
         if count:
             connection.feed(bytes(server.view[:count]))
@@ -203,7 +208,6 @@ def taken(connection: "Connection", server: "Server") -> None:
         connection.send(server, more, b"", work)
     elif type(work) is Request:  # after 100 Continue
         connection.begun = 0
-        connection.phase = "rest"
         read_body(connection, server, work)
     elif work:
         work.taken(server, connection)

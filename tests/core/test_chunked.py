@@ -1,5 +1,8 @@
-"""Chunked bodies: what the vectors of chunked.jsonl cannot say. How pieces are cut, and where a reader stands."""
+"""Chunked bodies: what the vectors of chunked.jsonl cannot say: how pieces are cut, where a reader stands, who waits."""
 
+from serving import get, serve
+
+from webhal import App
 from webhal.errors import HTTPError
 from webhal.head import CHUNKED
 from webhal.http import Reader
@@ -30,6 +33,55 @@ def test_piece_is_as_large_as_asked_for_at_most():
     assert connection.read_body(2) == b"o"
     assert connection.read_body(2) == b"!"
     assert connection.read_body(2) == b""
+
+
+def test_small_chunks_that_are_there_are_one_piece():
+    connection = begin(b"1\r\na\r\n2\r\nbc\r\n1\r\nd\r\n100\r\n" + b"x" * 256 + b"\r\n1\r\ne\r\n0\r\n\r\n")
+    assert connection.read_body(2) == b"a"
+    assert connection.read_body(3) == b"bcd"
+    assert connection.read_body(300) == b"x" * 256
+    assert connection.read_body(300) == b"e"
+    assert connection.read_body(300) == b""
+
+
+def test_a_piece_has_no_more_chunks_than_can_be_read_in_no_time():
+    connection = begin(b"1\r\na\r\n" * 300)
+    size = len(connection.read_body(300))
+    assert size < 100
+    while size < 300:
+        piece = connection.read_body(300)
+        assert 0 < len(piece) < 100
+        size += len(piece)
+    assert connection.read_body(300) is None
+
+
+def test_who_sends_many_chunks_at_once_takes_turns_with_others():
+    app = App()
+    app.post("/")(lambda request: "%d bytes" % len(request.body))
+    app.get("/")(lambda request: "served")
+    data = HEAD + b"1\r\na\r\n" * 600 + b"0\r\n\r\n"
+    with serve(app, harsh=False, body=600, buffer=len(data)) as bench:
+        many = bench.connect(data)
+        other = bench.connect(get())
+        bench.until(lambda: other.received.endswith(b"served"))
+        assert not many.received
+        work = [connection.work for connection in bench.server.slots.values() if connection.work]
+        assert 0 < len(work[0].body) < 600
+        many.send(get())  # is received when that is done
+        bench.until(lambda: many.received.endswith(b"served"))
+        assert many.received.count(b"\r\n\r\n600 bytes") == many.received.count(b"HTTP/1.1 ") - 1 == 1
+        many.close()
+        other.close()
+
+
+def test_who_sends_many_chunks_for_too_long_is_refused():
+    app = App()
+    app.post("/")(lambda request: "")
+    with serve(app, harsh=False, body=1000, buffer=4000) as bench:
+        client = bench.connect(HEAD + b"1\r\na\r\n" * 600)
+        bench.until(lambda: client.state == "ended")
+        assert client.received.startswith(b"HTTP/1.1 408 ")
+        client.close()
 
 
 def test_piece_is_what_has_come():

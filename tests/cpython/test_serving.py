@@ -2,6 +2,7 @@
 matter how it was cut, and that nothing but HTTPError comes of it.
 """
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -11,6 +12,7 @@ from webhal.errors import HTTPError
 from webhal_cpython.serving import Reader as CPython
 
 LIMIT = 300
+CHUNKED = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 class Judged(http.Reader):
@@ -48,7 +50,7 @@ def read(connection, pieces, limit=LIMIT, most=50):
                 out[-1][-1] += body
                 reading = body != b""
         except HTTPError as error:
-            return [*out, error.status]
+            return [*out, error.status, error.message]
     return [*out, reading, bytes(connection.input[connection.start :])]
 
 
@@ -84,6 +86,9 @@ targets = mostly(
             b"http://a",
             b"http://a:1/b?c",
             b"http://a?b",
+            b"http://[::1]:80/b",
+            b"http://[a]",
+            b"http://a%zz",
             b"https",
             b"/%",
             b"/%00",
@@ -103,7 +108,11 @@ versions = mostly(
 )
 host_values = mostly(
     [b"a", b"a.example:80", b"[::1]:80"],
-    st.sampled_from([b"", b"a:", b"a:b", b"a:1:2", b"[", b"]", b"a]", b"a]:1", b":1", b"a,b", b"A", b"\xe9"]),
+    st.sampled_from(
+        b"a: a:b a:1:2 :1 a,b A \xe9 % %4 %41 [ ] [] a] a]:1 [a]".split()
+        + b"[::] [::1]x [1:2:3:4:5:6:7:8] [::1.2.3.4] [::1%25a]".split()
+    ),
+    st.text("[]:.%12afg", max_size=12).map(str.encode),
     octets,
 )
 fields = st.one_of(
@@ -112,7 +121,7 @@ fields = st.one_of(
         st.sampled_from([b"Content-Length", b"content-length", b"CONTENT-LENGTH"]),
         mostly(
             [b"0", b"5", b"17"],
-            st.sampled_from([b"", b"+5", b"5,5", b"05", b"9" * 15, b"9" * 16, b"\xb2", b"5 5"]),
+            st.sampled_from(b"+5 5,5 05 \xb2".split() + [b"", b"5 5", b"9" * 15, b"9" * 16, b"0" * 16 + b"5"]),
             octets,
         ),
     ),
@@ -131,12 +140,18 @@ fields = st.one_of(
                 b"",
                 b"a, close",
                 b"keep-alive, a",
+                b"Keep-alive",
+                b"keep-Alive",
+                b"KEEP-ALIVE",
                 b"keep-alive\t",
                 b"keep-alivee",
             ]
         ),
     ),
-    st.tuples(st.sampled_from([b"Expect", b"expect"]), st.sampled_from([b"100-continue", b"100-Continue", b"", b"a"])),
+    st.tuples(
+        st.sampled_from([b"Expect", b"expect"]),
+        st.sampled_from([b"100-continue", b"100-Continue", b"", b"a", b"100-continue, 100-continue", b",", b"a, b"]),
+    ),
     # Names that begin as those above do, and others.
     st.tuples(
         mostly(
@@ -158,13 +173,17 @@ request_lines = st.tuples(methods, spaces, targets, spaces, versions, line_ends)
 heads = st.tuples(
     mostly([b""], st.sampled_from([b"\r\n", b"\r\n\r\n", b"\n", b" "])),
     request_lines,
-    mostly([b"Host: a\r\n"], st.just(b"")),
-    st.lists(field_lines, max_size=4).map(b"".join),
+    st.tuples(mostly([b"Host: a\r\n"], st.just(b"")), st.lists(field_lines, max_size=4), st.integers(0, 4)).map(
+        lambda part: b"".join(part[1][: part[2]] + [part[0]] + part[1][part[2] :])
+    ),
     line_ends,
 ).map(b"".join)
 chunk_sizes = mostly(
     [b"1", b"3", b"0", b"0"],
-    st.sampled_from([b"", b"+1", b"00000001", b"000000001", b"1 ", b"1;a", b"1;", b"g", b"ffffffff"]),
+    st.sampled_from(
+        [b"", b"+1", b"00000001", b"000000001", b"1 ", b"1;a", b"1;", b"g", b"ffffffff", b"0" * 60 + b"1"]
+        + [b"1;a=%s" % (b"x" * size) for size in (10, 40, 90)]
+    ),
 )
 chunks = st.lists(
     st.tuples(chunk_sizes, line_ends, mostly([b"", b"a", b"abc"], octets), line_ends).map(b"".join), max_size=3
@@ -296,6 +315,67 @@ def test_what_is_well_formed_is_read(method, path, query, others, option, minor,
 
 
 # -- time -----------------------------------------------------------------------------------------------------
+
+
+class Counting(bytearray):
+    """Counts the bytes that are looked at."""
+
+    looked = 0
+
+    def _see(self, start, stop):
+        Counting.looked += max(0, min(stop, len(self)) - start)
+
+    def find(self, what, start=0, stop=1 << 30):
+        found = super().find(what, start, stop)
+        self._see(start, stop if found < 0 else found + len(what))
+        return found
+
+    def count(self, what, start=0, stop=1 << 30):
+        self._see(start, stop)
+        return super().count(what, start, stop)
+
+    def decode(self, coding):
+        self._see(0, len(self))
+        return super().decode(coding)
+
+    def __getitem__(self, place):
+        if isinstance(place, slice):
+            self._see(*place.indices(len(self))[:2])
+        return super().__getitem__(place)
+
+
+LONG = 3000
+DRIPPED = {  # a long one of everything, as it comes: (before it, a piece, after it)
+    "escapes": (b"GET /", b"%41" * LONG, b" HTTP/1.1\r\nHost: a\r\n\r\n"),
+    "queries": (b"GET /?", b"a&" * LONG, b" HTTP/1.1\r\nHost: a\r\n\r\n"),
+    "methods": (b"", b"G" * LONG, b" / HTTP/1.1\r\nHost: a\r\n\r\n"),
+    "fields": (b"GET / HTTP/1.1\r\nHost: a\r\n", b"X: y\r\n" * LONG, b"\r\n"),
+    "values": (b"GET / HTTP/1.1\r\nHost: a\r\nX: ", b"y" * LONG, b"\r\n\r\n"),
+    "names": (b"GET / HTTP/1.1\r\nHost: a\r\n", b"X" * LONG, b":\r\n\r\n"),
+    "lines": (b"", b"\r\n" * LONG, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"),
+    "requests": (b"", b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" * (LONG // 10), b""),
+    "chunks": (CHUNKED, b"1\r\na\r\n" * LONG, b"0\r\n\r\n"),
+    "sizes": (CHUNKED, (b"0" * 200 + b"c8\r\n" + b"a" * 200 + b"\r\n") * 30, b"0\r\n\r\n"),
+    "extensions": (CHUNKED, (b"c8;" + b"a" * 200 + b"\r\n" + b"a" * 200 + b"\r\n") * 30, b"0\r\n\r\n"),
+    "trailer": (CHUNKED + b"0\r\nX: ", b"y" * LONG, b"\r\n\r\n"),
+    "trailers": (CHUNKED + b"0\r\n", b"X: y\r\n" * LONG, b"\r\n"),
+}
+
+
+@pytest.mark.parametrize("reader", CONNECTIONS)
+@pytest.mark.parametrize("name", DRIPPED)
+def test_what_was_looked_at_is_not_looked_at_again(reader, name):
+    class Counted(reader):
+        def feed(self, data):
+            self.input = Counting(b"".join((memoryview(self.input)[self.start :], data)))
+            self.start = 0
+
+    data = b"".join(DRIPPED[name])
+    for size in (1, len(data)):
+        Counting.looked = 0
+        out = read(Counted, [data[place : place + size] for place in range(0, len(data), size)], 10 * LONG, 10 * LONG)
+        assert out[-2:] == [False, b""]
+        assert Counting.looked < 20 * len(data)
 
 
 def test_no_head_costs_its_length_squared():
