@@ -39,7 +39,7 @@ def judge(reader: Reader, limit: int) -> "Request | None":
         start += 2
         reader.looked = 0
     reader.start = start
-    begin = start + reader.looked
+    begin = start + max(0, reader.looked)
     most = start + limit
     end = data.find(b"\r\n\r\n", max(start, begin - 3), most) + 4
     stop = end if end > 3 else min(len(data), most)
@@ -62,9 +62,8 @@ def judge(reader: Reader, limit: int) -> "Request | None":
         reader.line = line
         reader.looked = stop - start
         return None
-    if reader.looked:
-        reader.looked = 0
-        reader.line = None
+    reader.looked = 0
+    reader.line = None
     request = parse_head(bytes(data if start == 0 and end == len(data) else data[start:end]), *line)
     reader.start = end
     reader.left = request.length

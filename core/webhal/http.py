@@ -87,7 +87,8 @@ class Reader:
     start = 0
     left = 0  # bytes of the current body not yet read, or -1 where `chunks` know
     chunks: "Chunked"
-    looked = 0  # bytes of a head, or of a line in chunks, that were looked at before all of it was there
+    # Bytes of a head, or of a line in chunks, that were looked at before all of it was there; -1: only in passing.
+    looked = 0
     line: "tuple[str, str, str, int] | None" = None  # what the request line of such a head says, once it is there
 
     def feed(self, data: bytes) -> None:
@@ -110,13 +111,19 @@ class Reader:
         """
         data = self.input
         start = self.start
-        end = 0 if self.looked else data.find(b"\r\n\r\n", start, start + limit) + 4
+        end = 0 if self.looked > 0 else data.find(b"\r\n\r\n", start, start + limit) + 4
         if end > 3:
             request = _plain_head(bytes(data if start == 0 and end == len(data) else data[start:end]))
             if request:
+                self.looked = 0
                 self.start = end
                 self.left = request.length
                 return request
+        elif not self.looked and len(data) < start + limit and data.count(b"\n", start) == data.count(b"\r\n", start):
+            stop = data.find(b"\r\n", start)
+            if stop > start and _plain_line(bytes(data[start:stop])):
+                self.looked = -1  # most heads are whole when more has come; judging costs a board memory
+                return None
         return webhal.head.judge(self, limit)
 
     def read_body(self, most: int) -> "bytes | None":
@@ -149,21 +156,16 @@ def _plain_head(data: bytes) -> "Request | None":
         if stop == begin:
             break
         piece = data[begin:stop]
+        begin = stop + 2
+        if not request:
+            request = _plain_line(piece)
+            if not request:
+                return None
+            request.head = data
+            continue
         if min(piece) < 32 or max(piece) > 126:  # not ASCII, a control character, or CR or LF alone
             return None
         line = str(piece, "utf-8")
-        begin = stop + 2
-        if not request:
-            parts = line.split(" ")
-            if len(parts) != 3 or parts[2] != "HTTP/1.1" or " " + parts[0] + " " not in _METHODS:
-                return None
-            target = parts[1]
-            path = target.split("?", 1)[0]
-            # As numbers, for a board keeps short texts by name.
-            if target[:1] != "/" or 35 in target.encode() or 37 in path.encode():  # #, %
-                return None
-            request = Request(parts[0], target, path, data)
-            continue
         colon = line.find(":")
         name = line[:colon].lower()
         if colon < 1 or name.strip(common):
@@ -186,3 +188,18 @@ def _plain_head(data: bytes) -> "Request | None":
     if length:
         request.length = int(length)  # type: ignore[union-attr] # Host comes after it
     return request
+
+
+def _plain_line(data: bytes) -> "Request | None":
+    """The Request of a request line, if it is one of HTTP/1.1 in origin form; else None."""
+    if min(data) < 32 or max(data) > 126:
+        return None
+    parts = str(data, "utf-8").split(" ")
+    if len(parts) != 3 or parts[2] != "HTTP/1.1" or " " + parts[0] + " " not in _METHODS:
+        return None
+    target = parts[1]
+    path = target.split("?", 1)[0]
+    # As numbers, for a board keeps short texts by name.
+    if target[:1] != "/" or 35 in target.encode() or 37 in path.encode():  # #, %
+        return None
+    return Request(parts[0], target, path, data)
