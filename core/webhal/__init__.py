@@ -9,8 +9,6 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from webhal import chunked as chunked
     from webhal import cookies as cookies
     from webhal import date as date
@@ -71,33 +69,30 @@ def __getattr__(name: str) -> object:
         raise AttributeError(name)
     start = _NAMES.find(" " + name + ":") + 1
     home = "webhal." + (_NAMES[start + len(name) + 1 : _NAMES.find(" ", start)] if start else name)
-    try:
-        value = _load(home, name)
-    except MemoryError:
-        for spare in _SPARE.split():
-            forget("webhal." + spare)
-        value = _load(home, name)
+    board = hasattr(gc, "mem_free")
+    spare = _SPARE
+    while True:
+        try:
+            if board:
+                gc.collect()  # what is loaded now stays: let it lie together
+            value = __import__(home, None, None, (name,))
+            if board:
+                gc.collect()
+                if gc.mem_free() < _RESERVE:  # type: ignore[attr-defined]
+                    raise MemoryError
+            break
+        except ImportError as error:
+            raise AttributeError(str(error))
+        except MemoryError:
+            forget(home)
+            if not spare:
+                raise
+            for other in spare.split():
+                forget("webhal." + other)
+            spare = ""
     if start:
         value = getattr(value, name)
     globals()[name] = value
-    return value
-
-
-def _load(home: str, name: str) -> "Any":
-    board = hasattr(gc, "mem_free")
-    if board:
-        gc.collect()  # what is loaded now stays: let it lie together
-    try:
-        value = __import__(home, None, None, (name,))
-        if board:
-            gc.collect()
-            if gc.mem_free() < _RESERVE:  # type: ignore[attr-defined]
-                raise MemoryError
-    except ImportError as error:
-        raise AttributeError(str(error))
-    except MemoryError:
-        forget(home)
-        raise
     return value
 
 

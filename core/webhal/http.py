@@ -126,17 +126,17 @@ class Reader:
                 return None
         return webhal.head.judge(self, limit)
 
-    def read_body(self, most: int) -> "bytes | None":
-        """The next 1 to `most` bytes of the body; b"" at its end.
+    def read_body(self, limit: int) -> "bytes | None":
+        """The next 1 to `limit` bytes of the body; b"" at its end.
 
         Raises HTTPError: 400 for a malformed chunk, 431 for trailers that are too large.
         """
         if self.left < 0:
-            return self.chunks.read(self, most)
+            return self.chunks.read(self, limit)
         if self.left == 0:
             return b""
         start = self.start
-        piece = self.input[start : start + min(most, self.left)]
+        piece = self.input[start : start + min(limit, self.left)]
         self.start += len(piece)
         self.left -= len(piece)
         return bytes(piece) or None
