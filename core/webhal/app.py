@@ -151,9 +151,9 @@ class App:
             if hasattr(result, "send") or hasattr(result, "__anext__"):
                 return result
             return webhal.response.finish(request.app, request, result)
-        except MemoryError:
+        except (MemoryError, KeyboardInterrupt):
             raise
-        except Exception as error:
+        except BaseException as error:
             return webhal.errors.handle(request.app, request, error)
 
     def emit(self, event: str, *values: object) -> None:
@@ -161,5 +161,7 @@ class App:
         for handler in self.events.get(event, ()):
             try:
                 handler(*values)
-            except Exception as error:
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:
                 webhal.log.log(error)

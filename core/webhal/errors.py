@@ -29,12 +29,12 @@ def abort(status: int, message: str = "", headers: "dict[str, str] | None" = Non
 
 
 def handle(app: "App", request: "Request", error: BaseException) -> "Response":
-    """The Response to send for what a handler or the parser raised; raises MemoryError only."""
+    """The Response to send for what a handler or the parser raised; raises MemoryError and KeyboardInterrupt only."""
     try:
         return webhal.response.finish(app, request, _explain(app, error, request))
-    except MemoryError:
+    except (MemoryError, KeyboardInterrupt):
         raise
-    except Exception as second:
+    except BaseException as second:
         webhal.log.log(second)
         return webhal.response.Response("Internal Server Error\n", 500)
 

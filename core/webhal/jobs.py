@@ -47,7 +47,9 @@ class Job:
                 return
         except (StopIteration, Cancelled):
             pass
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             webhal.log.log(error)
         self.drop(server)
 
@@ -60,7 +62,9 @@ class Job:
                 self.waiting = None
             try:
                 self.source.close()
-            except Exception as error:
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:
                 webhal.log.log(error)
 
 

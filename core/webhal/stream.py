@@ -175,7 +175,9 @@ class Stream:
                 source.close()
         except (StopIteration, Cancelled):
             pass
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             webhal.log.log(error)
 
     # -- the response -----------------------------------------------------------------------------------
@@ -243,9 +245,9 @@ class Stream:
                     response.body = b""
                 else:
                     response = webhal.response.finish(request.app, request, value)
-            except MemoryError:
+            except (MemoryError, KeyboardInterrupt):
                 raise
-            except Exception as error:
+            except BaseException as error:
                 response = webhal.errors.handle(request.app, request, error)
             self.answer(server, connection, response)
         elif self.left:

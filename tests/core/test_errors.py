@@ -177,3 +177,57 @@ def test_mounted_applications_answer_first_then_those_around():
     assert client.get("/in/x").text == client.get("/in/deep/x").text == "inner"
     assert client.get("/in/deep/base").text == "outer base"
     assert client.get("/in/deep/derived").text == "deep derived"
+
+
+def test_what_ends_a_program_ends_a_request_only():
+    class Cancelled(BaseException):  # as asyncio's
+        pass
+
+    app = App()
+    for kind in (SystemExit, Cancelled, GeneratorExit):
+
+        @app.get("/" + kind.__name__)
+        def plain(request, kind=kind):
+            raise kind("secret")
+
+        @app.get("/async/" + kind.__name__)
+        async def waits(request, kind=kind):
+            raise kind("secret")
+
+        @app.get("/stream/" + kind.__name__)
+        def streams(request, kind=kind):
+            raise kind("secret")
+            yield
+
+    guarded = App()
+    app.mount("/guarded", guarded)
+    app.get("/")(lambda request: "served")
+    raises_exit = raiser(SystemExit(1))
+    guarded.before_request(raises_exit)
+    spoiled = App()
+    app.mount("/spoiled", spoiled)
+    spoiled.get("/plain")(lambda request: "plain")
+    spoiled.after_request(lambda request, response: raises_exit(request))
+    spoiled.get("/stream")(lambda request: iter("ab"))
+
+    @spoiled.get("/async")
+    async def waits(request):
+        return "spoiled"
+
+    answering = App()
+    app.mount("/answering", answering)
+    answering.error(404)(lambda request, error: raises_exit(request))
+    with serve(app) as bench:
+        app.on("response")(lambda request, status, length: raises_exit(request))
+        for kind in ("SystemExit", "Cancelled", "GeneratorExit"):
+            for path in ("/", "/async/", "/stream/"):
+                answer = bench.ask(get(path + kind, "Connection: close\r\n"))
+                assert answer.startswith(b"HTTP/1.1 500 ") and b"secret" not in answer, path + kind
+                assert bench.take_log() == [kind, "SystemExit"], path + kind
+        for path in ("/guarded/x", "/spoiled/plain", "/spoiled/stream", "/spoiled/async", "/answering/x"):
+            assert bench.ask(get(path, "Connection: close\r\n")).startswith(b"HTTP/1.1 500 "), path
+            assert set(bench.take_log()) == {"SystemExit"}, path
+        client = bench.connect(get("/SystemExit") + get("/"))
+        bench.until(lambda: client.received.endswith(b"served"))
+        assert client.received.count(b" 500 ") == 1
+        bench.take_log()

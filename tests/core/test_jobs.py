@@ -57,16 +57,22 @@ def test_but_not_for_ever():
         assert seen == ["finally"] and not bench.server.jobs and not bench.server.clock
 
 
-def test_what_it_raises_is_logged():
-    async def finish(seen):
-        await sleep_ms(5)
-        raise ValueError("see the log")
+def test_what_it_raises_is_logged_and_ends_nothing_else():
+    for kind in (ValueError, SystemExit):
+        for ms in (0, 5, 1_000_000):
 
-    app, seen = leaving(finish)
-    with serve(app) as bench:
-        leave(bench)
-        bench.until(lambda: not bench.server.jobs)
-        assert bench.take_log() == ["ValueError"]
+            async def finish(seen, kind=kind, ms=ms):
+                try:
+                    if ms:
+                        await sleep_ms(ms)
+                finally:
+                    raise kind("see the log")
+
+            app, seen = leaving(finish)
+            with serve(app) as bench:
+                leave(bench)
+                bench.run(ENDS_MS)
+                assert not bench.server.jobs and bench.take_log() == [kind.__name__]
 
 
 def test_a_server_that_is_closed_ends_it():
