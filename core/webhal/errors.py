@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 
 class HTTPError(Exception):
-    """Answer the request with an error: `status`, `message` (text for the client, or "")."""
+    """Answer the request with an error: `status`, and `message`, text for the client, or "" for the status's phrase."""
 
     def __init__(self, status: int, message: str = "", headers: "dict[str, str] | None" = None) -> None:
         super().__init__(status, message)
         self.status = status
-        self.message = message
+        self.message = message or webhal.response.phrase(status) or str(status)
         self.headers = headers
 
 
@@ -36,39 +36,42 @@ def handle(app: "App", request: "Request", error: BaseException) -> "Response":
         raise
     except BaseException as second:
         webhal.log.log(second)
-        return webhal.response.Response("Internal Server Error\n", 500)
+        return _default(HTTPError(500))
 
 
-def _explain(app: "App", error: "Any", request: "Request") -> "Response":
-    """What the error handler says that fits best, here or in the applications around; else the default."""
+def _explain(app: "App", error: BaseException, request: "Request") -> "Response":
+    """What the error handler says that fits best, here or in the applications around; else the default.
+
+    Only a handler for HTTPError, or for a type derived from it, is for refusals of any status. An exception that the
+    application did not expect, for it has no handler of a narrower type than Exception, is logged.
+    """
     refused = isinstance(error, HTTPError)
-    status = error.status if refused else 500
+    status: "Any" = error.status if refused else 500  # type: ignore[attr-defined]
     around: "App | None" = app
     while around:
         errors = getattr(around, "errors", {})
-        handler = errors.get(status) if refused else None
-        if not handler:
-            best: "Any" = None
+        best = status
+        if not refused or status not in errors:
             for cause in errors:
-                if isinstance(cause, type) and isinstance(error, cause) and (not best or issubclass(cause, best)):
-                    best = cause
-            handler = errors.get(best)
-        if not handler and not refused and 500 in errors:
-            webhal.log.log(error)
-            handler = errors[500]
-        if handler:
-            result = handler(request, error)
-            if isinstance(result, (tuple, webhal.response.Response)):
-                return webhal.response.to_response(result)
-            return webhal.response.Response(result, status)
+                if isinstance(cause, type) and isinstance(error, cause) and (best is status or issubclass(cause, best)):
+                    if not refused or issubclass(cause, HTTPError):
+                        best = cause
+        if best in errors:
+            if not refused and best in (500, Exception, BaseException):
+                webhal.log.log(error)
+            response = webhal.response.to_response(errors[best](request, error))
+            if "status" not in response.__dict__:  # another, lest one that the application keeps has it for good
+                response = webhal.response.Response(response.body, status, response.headers)
+            return response
         around = getattr(around, "parent", None)
     if not refused:
         webhal.log.log(error)
-        return webhal.response.Response("Internal Server Error\n", 500)
+        error = HTTPError(500)
+    return _default(error)
+
+
+def _default(error: "Any") -> "Response":
     headers = {"Content-Type": "text/plain; charset=utf-8"}
     if error.headers:
         headers.update(error.headers)
-    text = error.message
-    if not text:
-        text = webhal.response.phrase(status)
-    return webhal.response.Response(text + "\n", status, headers)
+    return webhal.response.Response(error.message + "\n", error.status, headers)

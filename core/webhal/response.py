@@ -41,12 +41,17 @@ class Response:
     The body is str (text/html, UTF-8), bytes (application/octet-stream), dict or list (JSON), None (204), or
     an iterator or asynchronous iterator of str and bytes; a Content-Type in `headers` wins. A field that
     occurs several times has a list of values. An iterator's length may be promised by a Content-Length in
-    `headers`; without one it is sent in chunks.
+    `headers`; without one it is sent in chunks. Without a status it is 200, or, of an error handler, the error's.
     """
 
-    def __init__(self, body: "Any" = b"", status: int = 200, headers: "dict[str, Any] | None" = None) -> None:
+    status = 200
+
+    def __init__(
+        self, body: "Any" = b"", status: "int | None" = None, headers: "dict[str, Any] | None" = None
+    ) -> None:
         self.body = body
-        self.status = status
+        if status is not None:
+            self.status = status
         # A copy, lest a cookie set for one client stays in a dict that the application uses for all.
         self.headers = dict(headers) if headers else {}
 

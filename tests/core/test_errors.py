@@ -35,7 +35,7 @@ def test_default_texts():
     assert client.post("/said", body="").text == "Method Not Allowed\n"
     response = client.get("/said")
     assert (response.status, response.text, response.headers["retry-after"]) == (409, "already there\n", "5")
-    assert client.get("/teapot").text == "\n"
+    assert client.get("/teapot").text == "418\n"
 
 
 def test_a_handler_s_exception_is_a_500_that_tells_the_client_nothing():
@@ -141,6 +141,37 @@ def test_handlers_by_exception():
         assert bench.take_log() == ["ValueError"]
 
 
+def test_a_response_has_the_status_of_the_error_unless_it_names_one():
+    kept = Response("kept")
+    set_later = Response("set")
+    set_later.status = 203
+    made = {
+        "/kept": kept,
+        "/named": Response("named", 200),
+        "/later": set_later,
+        "/fields": Response("fields", headers={"X-A": "b"}),
+        "/none": Response(None),
+        "/tuple": ("tuple", None, {"X-A": "b"}),
+        "/stream": Response(iter(["stre", "am"])),
+    }
+    app = App()
+    app.error(404)(lambda request, error: made[request.path])
+    app.error(405)(lambda request, error: kept)
+    app.error(Base)(lambda request, error: kept)
+    app.get("/base")(raiser(Base()))
+    app.get("/200")(lambda request: kept)
+    client = TestClient(app)
+    for path in made:
+        response = client.get(path)
+        text = "" if path == "/none" else path[1:] if path != "/later" else "set"
+        assert (response.status, response.text) == ({"/named": 200, "/later": 203}.get(path, 404), text), path
+        assert response.headers.get("x-a") == ("b" if path in ("/fields", "/tuple") else None)
+    assert client.post("/200").status == 405
+    assert client.get("/base").status == 500
+    assert client.get("/kept").status == 404
+    assert client.get("/200").status == kept.status == Response().status == 200
+
+
 def test_a_status_wins_over_a_type():
     app = App()
     app.error(HTTPError)(lambda request, error: "type")
@@ -148,6 +179,51 @@ def test_a_status_wins_over_a_type():
     client = TestClient(app)
     assert client.get("/").text == "status"
     assert client.request("BREW", "/").text == "type"
+
+
+def test_a_handler_for_exception_takes_no_refusal_and_hides_no_traceback():
+    class Refused(HTTPError):
+        pass
+
+    app, around = App(), App()
+    around.mount("/in", app)
+    app.get("/key")(raiser(KeyError("k")))
+    app.get("/exit")(raiser(SystemExit()))
+    app.get("/base")(raiser(Base()))
+    app.get("/abort")(lambda request: abort(409, "mine"))
+    app.get("/refused")(raiser(Refused(410)))
+    app.error(Exception)(lambda request, error: "any")
+    app.error(500)(lambda request, error: "500")
+    app.error(Base)(lambda request, error: "expected")
+    around.error(Refused)(lambda request, error: "around")
+    with serve(around) as bench:
+        expected = {
+            "/key": (500, "any", ["KeyError"]),
+            "/exit": (500, "500", ["SystemExit"]),
+            "/base": (500, "expected", []),
+            "/abort": (409, "mine\n", []),
+            "/none": (404, "Not Found\n", []),
+            "/refused": (410, "around", []),
+        }
+        for path in expected:
+            answer = bench.ask(get("/in" + path, "Connection: close\r\n"))
+            status, text, logged = expected[path]
+            assert answer.startswith(b"HTTP/1.1 %d " % status) and answer.endswith(b"\r\n\r\n" + text.encode()), path
+            assert bench.take_log() == logged, path
+    app.error(BaseException)(lambda request, error: "base")
+    with serve(around) as bench:
+        assert bench.ask(get("/in/exit", "Connection: close\r\n")).endswith(b"base")
+        assert bench.take_log() == ["SystemExit"]
+
+
+def test_the_message_of_an_error_is_never_empty():
+    app = App()
+    app.get("/<int:status>")(lambda request, status: abort(status))
+    app.error(HTTPError)(lambda request, error: error.message)
+    client = TestClient(app)
+    assert client.get("/x").text == "Not Found"
+    assert client.get("/403").text == "Forbidden"
+    assert client.get("/599").text == "599"
 
 
 def test_the_handler_for_500_answers_for_exceptions_which_are_logged():
@@ -211,7 +287,7 @@ def test_what_ends_a_program_ends_a_request_only():
     spoiled.get("/stream")(lambda request: iter("ab"))
 
     @spoiled.get("/async")
-    async def waits(request):
+    async def returns(request):
         return "spoiled"
 
     answering = App()

@@ -14,7 +14,7 @@ def raises(error_type, act):
 
 def test_abort():
     error = raises(HTTPError, lambda: abort(404))
-    assert (error.status, error.message, error.headers) == (404, "", None)
+    assert (error.status, error.message, error.headers) == (404, "Not Found", None)
     error = raises(HTTPError, lambda: abort(599, "text", {"A": "b"}))
     assert (error.status, error.message, error.headers) == (599, "text", {"A": "b"})
     for status in (399, 600, 200, 0, -1):

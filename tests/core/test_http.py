@@ -312,7 +312,7 @@ def test_error_tells_status_and_message():
         assert error.status == 400 and error.message == "one Host field is needed" and error.headers is None
         assert error.args == (400, "one Host field is needed")
     error = HTTPError(405, headers={"Allow": "GET"})
-    assert error.status == 405 and error.message == "" and error.headers == {"Allow": "GET"}
+    assert error.status == 405 and error.message == "Method Not Allowed" and error.headers == {"Allow": "GET"}
 
 
 def test_late_attribute_is_made_once():
