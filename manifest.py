@@ -17,6 +17,7 @@ package(
         "link.py",
         "log.py",
         "loop.py",
+        "mistakes.py",
         "overload.py",
         "refusing.py",
         "registering.py",

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from webhal import link as link
     from webhal import log as log
     from webhal import loop as loop
+    from webhal import mistakes as mistakes
     from webhal import overload as overload
     from webhal import refusing as refusing
     from webhal import registering as registering

@@ -55,7 +55,7 @@ class App:
         """Decorator: the handler for `path`, which may have parameters: <name>, <int:name>, <path:name>.
 
         stream: call the handler once the head is there; it reads the body with `await request.read(n)`.
-        Raises ValueError for a path or methods that cannot be matched.
+        Raises ValueError for a path or methods that cannot be matched, or that have a handler already.
         """
         return webhal.routes.route(self, path, methods, stream)
 
@@ -80,10 +80,10 @@ class App:
         return webhal.routes.route(self, path, ("DELETE",), stream)
 
     def mount(self, path: str, app: "App") -> None:
-        """Let `mounted` answer what lies under `prefix`, with its own hooks inside those of this application.
+        """Let `app` answer what lies under the prefix `path`, with its own hooks inside those of this application.
 
         Its routes are relative to the prefix, `request.path` stays whole. Raises ValueError for a prefix that
-        does not start with / or ends with it, and for an application that is mounted already.
+        does not start with /, ends with it or is taken, and for an application that is mounted already.
         """
         webhal.registering.mount(self, path, app)
 
@@ -95,11 +95,13 @@ class App:
         """Decorator: call hook(request, response) before the answer is sent; it may return another."""
         return webhal.registering.after_request(self, handler)
 
-    def error(self, status: "int | type[Exception]") -> "Callable[[H], H]":
+    def error(self, status: "int | type[BaseException]") -> "Callable[[H], H]":
         """Decorator: handler(request, error) answers for a status, or for exceptions of a type.
 
         A refused request's error is an HTTPError; its status is the answer's, unless the handler gives one.
-        A status wins over a type, a derived type over its base. Raises ValueError for any other cause.
+        A status wins over a type, a derived type over its base; one for Exception answers no HTTPError, and what it
+        answers is logged. Raises ValueError for any other cause, and for one
+        that has a handler already.
         """
         return webhal.registering.error(self, status)
 

@@ -105,7 +105,11 @@ class Connection(Reader):
         result = server.app.handle(request)
         if type(result) is str and request.minor and len(result) < server.buffer:
             if not (self.left or request.method == "HEAD" or "response" in server.app.events):
-                body = result.encode()  # what most responses are, made in one go
+                try:
+                    body = result.encode()  # what most responses are, made in one go
+                except UnicodeError:  # whoever answers then sees it again
+                    webhal.exchange.dispatch(self, server, request, result)
+                    return
                 close = b""
                 self.keep = 1
                 if not request.keep or server.closes or server.stopping:

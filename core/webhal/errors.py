@@ -31,22 +31,27 @@ def abort(status: int, message: str = "", headers: "dict[str, str] | None" = Non
 def handle(app: "App", request: "Request", error: BaseException) -> "Response":
     """The Response to send for what a handler or the parser raised; raises MemoryError and KeyboardInterrupt only."""
     try:
+        if "error" in request.__dict__:  # what answered that has failed, and would do so again
+            raise error
+        request.error = error
         return webhal.response.finish(app, request, _explain(app, error, request))
     except (MemoryError, KeyboardInterrupt):
         raise
+    except HTTPError as second:
+        return default(second)
     except BaseException as second:
         webhal.log.log(second)
-        return _default(HTTPError(500))
+        return default(HTTPError(500))
 
 
-def _explain(app: "App", error: BaseException, request: "Request") -> "Response":
+def _explain(app: "App", error: "Any", request: "Request") -> "Response":
     """What the error handler says that fits best, here or in the applications around; else the default.
 
     Only a handler for HTTPError, or for a type derived from it, is for refusals of any status. An exception that the
     application did not expect, for it has no handler of a narrower type than Exception, is logged.
     """
     refused = isinstance(error, HTTPError)
-    status: "Any" = error.status if refused else 500  # type: ignore[attr-defined]
+    status: "Any" = error.status if refused else 500
     around: "App | None" = app
     while around:
         errors = getattr(around, "errors", {})
@@ -59,6 +64,7 @@ def _explain(app: "App", error: BaseException, request: "Request") -> "Response"
         if best in errors:
             if not refused and best in (500, Exception, BaseException):
                 webhal.log.log(error)
+            request.handler = errors[best]
             response = webhal.response.to_response(errors[best](request, error))
             if "status" not in response.__dict__:  # another, lest one that the application keeps has it for good
                 response = webhal.response.Response(response.body, status, response.headers)
@@ -67,10 +73,11 @@ def _explain(app: "App", error: BaseException, request: "Request") -> "Response"
     if not refused:
         webhal.log.log(error)
         error = HTTPError(500)
-    return _default(error)
+    return default(error)
 
 
-def _default(error: "Any") -> "Response":
+def default(error: "HTTPError") -> "Response":
+    """The error's message as text."""
     headers = {"Content-Type": "text/plain; charset=utf-8"}
     if error.headers:
         headers.update(error.headers)

@@ -91,18 +91,11 @@ def respond(connection: "Connection", server: "Server", request: Request, respon
     fields = connection_fields(connection, server, request)
     try:
         head, body = webhal.response.serialise(response, request.method, fields)
-    except MemoryError:
+    except (MemoryError, KeyboardInterrupt):
         raise
-    except Exception as error:
-        response = webhal.errors.handle(request.app, request, error)
-        try:
-            head, body = webhal.response.serialise(response, request.method, fields)
-        except MemoryError:
-            raise
-        except Exception as second:
-            webhal.log.log(second)
-            response = webhal.response.Response("Internal Server Error\n", 500)
-            head, body = webhal.response.serialise(response, request.method, fields)
+    except BaseException as error:
+        response = webhal.mistakes.answer(request, response, error, fields)
+        head, body = webhal.response.serialise(response, request.method, fields)
     if head is None:
         webhal.stream.Stream(request, body, response).begin(server, connection, request)
         return

@@ -15,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from webhal.app import App
+    from webhal.app import App, Handler
     from webhal.chunked import Chunked
     from webhal.connection import Connection
     from webhal.request import MultiDict
@@ -44,6 +44,8 @@ class Request:
     """
 
     app: "App"
+    handler: "Handler"  # the hook or the error handler that answered, if one did
+    error: BaseException  # the first that was answered
     client: "tuple[str, int]"
     connection: "Connection | None" = None  # of a body that is streamed
     minor = 1

@@ -3,6 +3,8 @@
 A board forgets this once it serves.
 """
 
+import webhal
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,6 +16,8 @@ def mount(app: "App", prefix: str, mounted: "App") -> None:
     """What App.mount promises."""
     if prefix[:1] != "/" or prefix[-1:] == "/":
         raise ValueError("a prefix starts with / and does not end with it: " + repr(prefix))
+    if prefix in [mount[0] for mount in getattr(app, "mounts", ())]:
+        raise ValueError("an application is mounted there already: " + repr(prefix))
     around: "App | None" = app
     while around:
         if hasattr(mounted, "parent") or mounted is around:
@@ -26,26 +30,34 @@ def mount(app: "App", prefix: str, mounted: "App") -> None:
 
 def before_request(app: "App", hook: "H") -> "H":
     """What App.before_request promises."""
-    app.before = getattr(app, "before", ()) + (hook,)
+    app.before = getattr(app, "before", ()) + (_callable(hook),)
     app.plain = False
     return hook
 
 
 def after_request(app: "App", hook: "H") -> "H":
     """What App.after_request promises."""
-    app.after = getattr(app, "after", ()) + (hook,)
+    app.after = getattr(app, "after", ()) + (_callable(hook),)
     app.plain = False
     return hook
 
 
-def error(app: "App", cause: "int | type[Exception]") -> "Callable[[H], H]":
+def error(app: "App", cause: "int | type[BaseException]") -> "Callable[[H], H]":
     """What App.error promises."""
-    if not isinstance(cause, type) and (not isinstance(cause, int) or not 400 <= cause <= 599):
+    if isinstance(cause, type):
+        fits = issubclass(cause, BaseException)
+    elif callable(cause):
+        raise webhal.mistakes.bare("error(404)", cause)
+    else:
+        fits = isinstance(cause, int) and 400 <= cause <= 599
+    if not fits:
         raise ValueError("error takes a status from 400 to 599 or a type of exception, not " + repr(cause))
 
     def register(handler: "H") -> "H":
         app.errors = dict(getattr(app, "errors", {}))
-        app.errors[cause] = handler
+        if cause in app.errors:
+            raise webhal.mistakes.second("error %r" % (cause,), app.errors[cause], handler)
+        app.errors[cause] = _callable(handler)
         return handler
 
     return register
@@ -53,12 +65,20 @@ def error(app: "App", cause: "int | type[Exception]") -> "Callable[[H], H]":
 
 def on(app: "App", event: str) -> "Callable[[H], H]":
     """What App.on promises."""
+    if callable(event):
+        raise webhal.mistakes.bare('on("listen")', event)
     if event not in ("listen", "connect", "link", "response"):
         raise ValueError("events are listen, connect, link and response, not " + repr(event))
 
     def register(handler: "H") -> "H":
         app.events = dict(app.events)
-        app.events[event] = app.events.get(event, ()) + (handler,)
+        app.events[event] = app.events.get(event, ()) + (_callable(handler),)
         return handler
 
     return register
+
+
+def _callable(handler: "H") -> "H":
+    if not callable(handler):
+        raise webhal.mistakes.uncallable(handler)
+    return handler

@@ -71,9 +71,7 @@ def to_response(result: "Any") -> Response:
     """The Response meant by what a handler returned: one, a body, or (body, status[, headers])."""
     if isinstance(result, Response):
         return result
-    if isinstance(result, tuple):
-        if not 2 <= len(result) <= 3:
-            raise TypeError("a handler returns a body, (body, status) or (body, status, headers)")
+    if isinstance(result, tuple) and 2 <= len(result) <= 3:
         return Response(*result)
     return Response(result)
 
@@ -83,7 +81,12 @@ def finish(app: "App", request: "Request", answer: object) -> Response:
     response = to_response(answer)
     if not app.plain:
         for hook in getattr(app, "after", ()):
-            response = hook(request, response) or response
+            changed = hook(request, response)
+            if changed:
+                request.handler = hook
+                if not isinstance(changed, Response):
+                    raise webhal.mistakes.after(request, changed)
+                response = changed
         around: "App | None" = getattr(app, "parent", None)
         if around:
             return finish(around, request, response)
@@ -111,7 +114,7 @@ def serialise(response: Response, method: str, extra: str) -> "tuple[bytes | Non
     elif hasattr(body, "__next__") or hasattr(body, "send") or hasattr(body, "__anext__"):
         return None, body
     else:
-        raise TypeError("a body is str, bytes, dict, list, None or an iterator, not " + type(body).__name__)
+        raise TypeError("a body is str, bytes, dict, list, None or an iterator")
     length = len(body)
     if response.status == 200 and not response.headers:
         start = "HTTP/1.1 200 OK\r\n%sContent-Type: %s\r\nContent-Length: %d\r\n\r\n" % (extra, kind, length)

@@ -1,5 +1,7 @@
 """Registering routes: what App.route and its kin do. A board forgets this once it serves."""
 
+import webhal
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -12,13 +14,23 @@ _METHOD = "ABCDEFGHIJKLMNOPQRSTUVWXYZ-"
 
 def route(app: "App", path: str, methods: "tuple[str, ...] | list[str]", stream: bool) -> "Callable[[H], H]":
     """What App.route promises."""
+    if callable(path):
+        raise webhal.mistakes.bare('get("/path")', path)
     for method in methods:
         if isinstance(methods, str) or not method or method.strip(_METHOD):
             raise ValueError("methods are a tuple such as ('GET', 'POST'), in capital letters, not " + repr(methods))
     segments = compile_path(path) if "<" in path or path[:1] != "/" else None
 
     def register(handler: "H") -> "H":
+        if not callable(handler):
+            raise webhal.mistakes.uncallable(handler)
         for method in methods:
+            first = app.routes.get(method + " " + path)
+            for known in getattr(app, "patterns", ()):
+                if known[:2] == (method, segments):
+                    first = known[2]
+            if first:
+                raise webhal.mistakes.second(method + " " + path, first, handler)
             if segments:
                 app.patterns = getattr(app, "patterns", ()) + ((method, segments, handler),)
             else:

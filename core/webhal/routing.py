@@ -39,6 +39,7 @@ def handle(app: "App", request: "Request", path: str) -> "Any":
     for hook in () if app.plain else getattr(app, "before", ()):
         result = hook(request)
         if result is not None:
+            request.handler = hook
             return result
     handler = app.routes.get(request.method + " " + path)
     if handler:

@@ -114,6 +114,8 @@ class Stream:
                 raise
             server.make_room()
             self.taken(server, connection)
+        except (TypeError, ValueError) as error:  # of the head
+            self.fail(server, connection, webhal.mistakes.unsendable(self.request, self.response, error))
 
     def next(self, server: "Server", connection: "Connection") -> bool:
         """Run the handler up to its next piece, and return True; or to where it waits, or to its end."""
@@ -145,7 +147,7 @@ class Stream:
                 return True
             self.piece = b""
             if not hasattr(piece, "park"):
-                raise TypeError("a piece of a body is str or bytes, not %r; what takes time is awaited" % (piece,))
+                raise webhal.mistakes.piece(self.request, piece)
         except StopIteration as stop:
             self.end(server, connection, stop.value)
         except (MemoryError, KeyboardInterrupt):
@@ -187,7 +189,7 @@ class Stream:
         request = self.request
         response = self.response = self.response or webhal.response.finish(request.app, request, b"")
         if response.status == 204 or response.status == 304:
-            raise ValueError("a response of status %d has no body" % response.status)
+            raise webhal.mistakes.unsendable(request, response, "this status has no body")
         promised = webhal.response.find(response.headers, "content-length")
         if promised is not None:
             self.left = int(promised)

@@ -104,9 +104,10 @@ def test_to_response():
         assert (made.body, made.status, made.headers) == (body, status, headers), result
 
 
-def test_to_response_refuses_other_tuples():
+def test_other_tuples_are_no_body():
     for result in ((), ("x",), ("x", 200, {}, 1)):
-        assert "(body, status)" in raised(TypeError, to_response, result)
+        assert to_response(result).body == result
+        assert "a body is" in raised(TypeError, serialise, to_response(result), "GET", "")
 
 
 def test_headers_are_a_copy():

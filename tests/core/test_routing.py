@@ -67,7 +67,7 @@ def test_converters():
 
 def test_the_first_route_that_matches_wins_and_a_fixed_one_before_all():
     app = App()
-    app.get("/<a>")(lambda request, a: "first")
+    app.get("/<path:a>")(lambda request, a: "first")
     app.get("/<b>")(lambda request, b: "second")
     app.get("/fixed")(lambda request: "fixed")
     assert answer(app, "GET", "/any") == "first"
