@@ -10,10 +10,10 @@ import sys
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from webhal import chunked as chunked
-    from webhal import cookies as cookies
     from webhal import date as date
     from webhal import errors as errors
     from webhal import exchange as exchange
+    from webhal import fields as fields
     from webhal import head as head
     from webhal import jobs as jobs
     from webhal import link as link
@@ -38,9 +38,9 @@ if TYPE_CHECKING:
     from webhal.app import App as App
     from webhal.errors import HTTPError as HTTPError
     from webhal.errors import abort as abort
+    from webhal.fields import redirect as redirect
     from webhal.http import Request as Request
     from webhal.response import Response as Response
-    from webhal.response import redirect as redirect
     from webhal.server import Server as Server
     from webhal.task import sleep_ms as sleep_ms
     from webhal.topic import Topic as Topic
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 # What applications import from here, and the module of each.
 _NAMES = (
     " App:app HTTPError:errors Request:http Response:response Server:server Topic:topic abort:errors "
-    "redirect:response sleep_ms:task "
+    "redirect:fields sleep_ms:task "
 )
 
 

@@ -24,7 +24,7 @@ class HTTPError(Exception):
 def abort(status: int, message: str = "", headers: "dict[str, str] | None" = None) -> "NoReturn":
     """Answer with an error status (400 to 599), by the application's error handler if it has one."""
     if not 400 <= status <= 599:
-        raise ValueError("abort takes a status from 400 to 599, not " + repr(status))
+        raise webhal.mistakes.error("abort", status)
     raise HTTPError(status, message, headers)
 
 

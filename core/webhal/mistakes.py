@@ -1,7 +1,8 @@
 """A programmer's mistakes in words: whose each is, where that is, and what would be right. Loaded with the first.
 
 What is a mistake is judged where it is made: in routes.py and registering.py when a handler is registered, in
-response.py and stream.py when it has answered. What a client does wrong is in errors.py.
+response.py and stream.py when it has answered. Those name what is wrong by a word; a board has the others in memory
+when there is a mistake. What a client does wrong is in errors.py.
 """
 
 import sys
@@ -14,6 +15,29 @@ if TYPE_CHECKING:
 
     from webhal.http import Request
     from webhal.response import Response
+
+
+# What would be right, by what is wrong.
+_WORDS = {
+    "abort": "abort takes a status from 400 to 599, not %r",
+    "redirect": "redirect takes 301, 302, 303, 307 or 308, not %r",
+    "cookies": "not a cookie's name: %r",
+    "set_cookie": "not to be put in a cookie: %r",
+    "same_site": 'same_site is Lax, Strict, "", or, of a secure cookie, None, not %r',
+    "body": "a body is str, bytes, dict, list, None or an iterator",
+    "bare": "a response of status %d has no body",
+    "length": "Content-Length is %s, but the body has %d bytes",
+    "status": "a status is an int from 200 to 599, not %r",
+    "name": "%s is written by webhal itself",
+    "value": "a field's value is str, a number, or a list of them, not %r: %r",
+    "headers": "not a response field: %r: %r",
+    "json": "JSON has no %r",
+}
+
+
+def error(what: str, value: object) -> ValueError:
+    """For a value that a function of webhal's cannot take."""
+    return ValueError(_WORDS[what] % (value,))
 
 
 def name(handler: "Any") -> str:
@@ -56,36 +80,38 @@ def answer(request: "Request", response: "Response", error: BaseException, field
         return webhal.errors.default(webhal.errors.HTTPError(500))
 
 
-def unsendable(request: "Request", response: "Any", error: "Any") -> Exception:
-    """For a response, and what is wrong with it."""
-    body = response.body
-    if isinstance(body, tuple):
-        error = TypeError("%s; a tuple is (body, status) or (body, status, headers)" % error)
-    return _wrong(request, "returned", body, error)
+def unsendable(request: "Request", response: "Any", error: BaseException) -> Exception:
+    """For a response that raised `error` when it was to be sent."""
+    what: "Any" = error.args[0] if error.args else None
+    known = what in _WORDS
+    words = _WORDS[what] % error.args[1:] if known else str(error)
+    if isinstance(response.body, tuple):
+        words += "; a tuple is (body, status) or (body, status, headers)"
+    kind = TypeError if isinstance(error, TypeError) else ValueError
+    told = kind(_told(request, "returned", response.body, words))
+    if sys.implementation.name == "cpython":
+        told.__cause__ = None if known else error
+    return told
 
 
-def after(request: "Request", value: object) -> Exception:
+def after(request: "Request", value: object) -> TypeError:
     """For something else where a hook's other response should be."""
-    return _wrong(request, "returned", value, TypeError("an after_request hook returns a Response or None"))
+    return TypeError(_told(request, "returned", value, "an after_request hook returns a Response or None"))
 
 
-def piece(request: "Request", value: object) -> Exception:
+def piece(request: "Request", value: object) -> TypeError:
     """For something else where a piece of a body should be."""
-    return _wrong(request, "yielded", value, TypeError("a piece of a body is str or bytes; what takes time is awaited"))
+    return TypeError(_told(request, "yielded", value, "a piece of a body is str or bytes; what takes time is awaited"))
 
 
-def _wrong(request: "Request", did: str, value: "Any", error: "Any") -> Exception:
-    """An exception that says who did what, and why that is wrong."""
+def _told(request: "Request", did: str, value: object, words: str) -> str:
+    """Who did what, and what would be right."""
     what = type(value).__name__
     if not isinstance(value, (str, bytes, bytearray, dict, list)):
         what += " " + repr(value)[:60]
     handler = _find(request)
     who = name(handler) if handler else request.method + " " + request.path
-    kind = TypeError if isinstance(error, TypeError) else ValueError
-    wrong = kind("%s %s %s: %s" % (who, did, what, error))
-    if sys.implementation.name == "cpython":
-        wrong.__cause__ = error if isinstance(error, BaseException) else None
-    return wrong
+    return "%s %s %s: %s" % (who, did, what, words)
 
 
 def _find(request: "Request") -> "Any":

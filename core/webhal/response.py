@@ -3,6 +3,8 @@
 Bodies that are streamed are in stream.py. What a response's fields may contain is judged here and nowhere else.
 """
 
+import sys
+
 import webhal
 
 TYPE_CHECKING = False
@@ -56,15 +58,8 @@ class Response:
         self.headers = dict(headers) if headers else {}
 
     def set_cookie(self, name: str, value: str, **attributes: "Any") -> None:
-        """Add a Set-Cookie field; for the attributes see cookies.set_cookie."""
-        webhal.cookies.set_cookie(self, name, value, **attributes)
-
-
-def redirect(url: str, status: int = 302) -> Response:
-    """A response that sends the client to `url`: 301, 302, 303, 307 or 308."""
-    if status not in (301, 302, 303, 307, 308):
-        raise ValueError("redirect takes 301, 302, 303, 307 or 308, not " + repr(status))
-    return Response(b"", status, {"Location": url})
+        """Add a Set-Cookie field; for the attributes see fields.set_cookie."""
+        webhal.fields.set_cookie(self, name, value, **attributes)
 
 
 def to_response(result: "Any") -> Response:
@@ -97,7 +92,7 @@ def serialise(response: Response, method: str, extra: str) -> "tuple[bytes | Non
     """(head, body) of the response to a request of this `method`; `extra` are field lines for the head.
 
     (None, body) for a body that is streamed: stream.py makes its head when the first piece is there.
-    Raises ValueError or TypeError for a response that HTTP cannot carry.
+    Raises ValueError or TypeError for a response that HTTP cannot carry: what is wrong, by its word in mistakes.py.
     """
     kind, body = encode(response.body)
     if kind:
@@ -107,21 +102,19 @@ def serialise(response: Response, method: str, extra: str) -> "tuple[bytes | Non
         if response.status == 200:
             response.status = 204
     elif isinstance(body, (dict, list)):
-        import json
-
-        body = utf8(json.dumps(body))
+        body = utf8(dumps(body))
         kind = "application/json"
     elif hasattr(body, "__next__") or hasattr(body, "send") or hasattr(body, "__anext__"):
         return None, body
     else:
-        raise TypeError("a body is str, bytes, dict, list, None or an iterator")
+        raise TypeError("body")
     length = len(body)
     if response.status == 200 and not response.headers:
         start = "HTTP/1.1 200 OK\r\n%sContent-Type: %s\r\nContent-Length: %d\r\n\r\n" % (extra, kind, length)
         return start.encode(), b"" if method == "HEAD" else body
     bare = response.status == 204 or response.status == 304
     if length and (bare or response.status == 205):
-        raise ValueError("a response of status %d has no body" % response.status)
+        raise ValueError("bare", response.status)
     promised = find(response.headers, "content-length")
     if promised is None:
         promised = length
@@ -129,8 +122,27 @@ def serialise(response: Response, method: str, extra: str) -> "tuple[bytes | Non
         length = int(promised)
         body = b""
     elif int(promised) != length:
-        raise ValueError("Content-Length %s, but the body has %d bytes" % (promised, length))
+        raise ValueError("length", promised, length)
     return head(response, kind, None if bare else length, extra) + b"\r\n", body
+
+
+def dumps(value: "Any") -> str:
+    """JSON text. Raises ValueError for NaN and Infinity, TypeError for other values that JSON does not have."""
+    import json
+
+    if sys.implementation.name == "cpython":
+        return json.dumps(value, allow_nan=False)
+    judge(value)
+    return json.dumps(value)
+
+
+def judge(value: "Any") -> None:
+    """Raise ValueError for what MicroPython would write though it is no JSON."""
+    if isinstance(value, (dict, list, tuple)):
+        for each in value.values() if isinstance(value, dict) else value:
+            judge(each)
+    elif not (value is None or isinstance(value, (str, int, bool)) or isinstance(value, float) and value - value == 0):
+        raise ValueError("json", value)
 
 
 def encode(body: "Any") -> "tuple[str, Any]":
@@ -152,12 +164,12 @@ def head(response: Response, kind: str, length: "int | None", extra: str) -> byt
     """The status line and fields, without the empty line; `kind` is the Content-Type if none is set."""
     status = response.status
     if not isinstance(status, int) or not 200 <= status <= 599:
-        raise ValueError("a status is an int from 200 to 599, not " + repr(status))
+        raise ValueError("status", status)
     lines = [""]
     for name in response.headers:
         lower = name.lower()
         if lower == "connection" or lower == "transfer-encoding":
-            raise ValueError(name + " is written by webhal itself")
+            raise ValueError("name", name)
         if lower == "content-type":
             kind = ""
         if lower == "date" and extra[:6] == "Date: ":  # the application knows better
@@ -166,7 +178,7 @@ def head(response: Response, kind: str, length: "int | None", extra: str) -> byt
             values = response.headers[name]
             for value in values if isinstance(values, (list, tuple)) else (values,):
                 if not isinstance(value, (str, int, float)):
-                    raise TypeError("a field's value is str, a number, or a list of them, not " + repr(value))
+                    raise TypeError("value", name, value)
                 lines.append(_field(name, str(value)))
     lines[0] = "HTTP/1.1 %d %s\r\n%s" % (status, phrase(status), extra)
     if kind and length != 0 and status != 204 and status != 304:
@@ -184,6 +196,7 @@ def phrase(status: int) -> str:
 
 def _field(name: str, value: str) -> str:
     """One field line. Raises ValueError where it could be read as more, or as something else."""
-    if not name or name.strip(TOKEN) or "\r" in value or "\n" in value or "\0" in value:
-        raise ValueError("not a response field: %r: %r" % (name, value))
+    raw = value.replace("\t", " ").encode()
+    if not name or name.strip(TOKEN) or raw and (min(raw) < 32 or 127 in raw):
+        raise ValueError("headers", name, value)
     return "%s: %s\r\n" % (name, value)

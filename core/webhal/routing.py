@@ -24,7 +24,7 @@ def match(segments: "list[Any]", parts: "list[str]") -> "list[Any] | None":
             values.append("/".join(parts[index:]))
             return values
         elif segment[0] == "int":
-            if not part.encode().isdigit():
+            if not part.encode().isdigit() or len(part) > 4300:  # more digits are too many for CPython
                 return None
             values.append(int(part))
         elif part:

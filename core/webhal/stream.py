@@ -189,7 +189,7 @@ class Stream:
         request = self.request
         response = self.response = self.response or webhal.response.finish(request.app, request, b"")
         if response.status == 204 or response.status == 304:
-            raise webhal.mistakes.unsendable(request, response, "this status has no body")
+            raise webhal.mistakes.unsendable(request, response, ValueError("bare", response.status))
         promised = webhal.response.find(response.headers, "content-length")
         if promised is not None:
             self.left = int(promised)

@@ -24,6 +24,23 @@ def raiser(error):
     return handler
 
 
+def raises(error_type, act):
+    try:
+        act()
+    except error_type as error:
+        return error
+    raise AssertionError("nothing raised")
+
+
+def test_abort():
+    error = raises(HTTPError, lambda: abort(404))
+    assert (error.status, error.message, error.headers) == (404, "Not Found", None)
+    error = raises(HTTPError, lambda: abort(599, "text", {"A": "b"}))
+    assert (error.status, error.message, error.headers) == (599, "text", {"A": "b"})
+    for status in (399, 600, 200, 0, -1):
+        assert repr(status) in str(raises(ValueError, lambda status=status: abort(status)))
+
+
 def test_default_texts():
     app = App()
     app.get("/teapot")(lambda request: abort(418))

@@ -120,10 +120,13 @@ def test_a_wrong_value_is_told_with_the_handler_that_returned_it():
         (("a", "b"), ValueError, "returned str: a status is an int from 200 to 599, not 'b'"),
         (("a", 200, {"X": "a\nb"}), ValueError, "not a response field: 'X': 'a\\nb'"),
         (("a", 200, {"X": None}), TypeError, "returned str: a field's value is str"),
-        (({"a": 1}, 204), ValueError, "returned dict: "),
+        (({"a": 1}, 204), ValueError, "returned dict: a response of status 204 has no body"),
+        (("abc", 200, {"Content-Length": 5}), ValueError, "Content-Length is 5, but the body has 3 bytes"),
+        (("a", 200, {"Connection": "close"}), ValueError, "Connection is written by webhal itself"),
+        (([1, float("nan")], 201), (TypeError, ValueError), "returned list: "),
         (lambda: (iter("ab"), 99), ValueError, "a status is an int from 200 to 599, not 99"),
         (lambda: (iter("ab"), 200, {"X Y": "a"}), ValueError, "not a response field: 'X Y'"),
-        (lambda: (iter("ab"), 204), ValueError, "no body"),
+        (lambda: (iter("ab"), 204), ValueError, "a response of status 204 has no body"),
         (lambda: iter([5]), TypeError, "yielded int 5: a piece of a body is str or bytes; what takes time is awaited"),
         (lambda: iter([None]), TypeError, "yielded NoneType None: a piece"),
     ]
@@ -144,7 +147,7 @@ def test_a_wrong_value_is_told_with_the_handler_that_returned_it():
                     assert answer.startswith(b"HTTP/1.1 500 ") and answer.endswith(b"\r\n\r\nInternal Server Error\n")
                     (error,) = bench.logged
                     bench.take_log()
-                    assert type(error) is kind and words in str(error), (words, error)
+                    assert isinstance(error, kind) and words in str(error), (words, error)
                     assert names(handlers[path], str(error)), error
 
 

@@ -1,6 +1,7 @@
 """Which handler answers: fixed paths, parameters, methods, 405 and Allow, HEAD, OPTIONS, mounted applications."""
 
 from webhal import App
+from webhal.routing import match
 from webhal.testing import TestClient
 
 
@@ -63,6 +64,11 @@ def test_converters():
     }
     for path in cases:
         assert answer(app, "GET", path) == cases[path], path
+
+
+def test_a_number_of_more_digits_than_cpython_reads_is_not_found():
+    assert match([("int",)], [4300 * "1"])[0] % 100 == 11
+    assert match([("int",)], [4301 * "1"]) is None
 
 
 def test_the_first_route_that_matches_wins_and_a_fixed_one_before_all():

@@ -1,6 +1,8 @@
-"""Setting cookies."""
+"""Fields that are more than a value: cookies that are set, and where a redirect leads."""
 
-from webhal.response import Response, serialise
+from webhal import App, Response, redirect
+from webhal.response import serialise
+from webhal.testing import TestClient
 
 
 def set_cookie(*arguments, **attributes):
@@ -42,6 +44,10 @@ def test_a_field_that_is_there_already_stays():
     response = Response("x", 200, {"Set-Cookie": "a=1"})
     response.set_cookie("b", "2")
     assert response.headers["Set-Cookie"] == ["a=1", "b=2; Path=/; SameSite=Lax; HttpOnly"]
+    response = Response("x", 200, {"Set-Cookie": ("a=1", "c=3")})
+    response.set_cookie("b", "2")
+    assert response.headers["Set-Cookie"] == ["a=1", "c=3", "b=2; Path=/; SameSite=Lax; HttpOnly"]
+    assert b"\r\nSet-Cookie: c=3\r\n" in serialise(response, "GET", "")[0]
 
 
 def test_headers_used_for_all_answers_collect_no_cookies():
@@ -70,3 +76,49 @@ def test_same_site():
     for same_site in ("lax", "none", "Lax; Domain=x", "x", None):
         assert "same_site" in refused("a", "b", same_site=same_site), same_site
     assert "same_site" in refused("a", "b", same_site="None")  # browsers want Secure with it
+
+
+# -- redirects ----------------------------------------------------------------------------------------------
+
+
+def test_redirect():
+    app = App()
+    app.get("/<int:status>")(lambda request, status: redirect("/there?a=b", status))
+    app.get("/")(lambda request: redirect("https://example.org/"))
+    client = TestClient(app)
+    for status in (301, 302, 303, 307, 308):
+        response = client.get("/%d" % status)
+        assert (response.status, response.headers["location"], response.body) == (status, "/there?a=b", b"")
+    response = client.get("/")
+    assert (response.status, response.headers["location"]) == (302, "https://example.org/")
+    for status in (200, 300, 304, 404):
+        try:
+            redirect("/", status)
+        except ValueError as error:
+            assert str(error) == "redirect takes 301, 302, 303, 307 or 308, not %d" % status
+        else:
+            raise AssertionError(status)
+
+
+def test_what_no_url_may_have_is_percent_encoded():
+    for url, location in (
+        ("/gr\xf6\xdfe", "/gr%C3%B6%C3%9Fe"),
+        ("/a b", "/a%20b"),
+        ("/\u20ac?q=\u20ac&r=1#\xe4", "/%E2%82%AC?q=%E2%82%AC&r=1#%C3%A4"),
+        ("/%C3%B6%20%2f", "/%C3%B6%20%2f"),  # not twice
+        ("/100%", "/100%"),
+        ('/"<>\\^`{|}', "/%22%3C%3E%5C%5E%60%7B%7C%7D"),
+        ("https://user:pw@[::1]:8080/a;b=c,d/(e)!*'~$+-._@", "https://user:pw@[::1]:8080/a;b=c,d/(e)!*'~$+-._@"),
+        ("", ""),
+    ):
+        assert redirect(url).headers == {"Location": location}, url
+
+
+def test_a_redirect_cannot_inject_fields():
+    app = App()
+    app.get("/<int:code>")(lambda request, code: redirect("/" + chr(code) + "Set-Cookie: a=b"))
+    client = TestClient(app, raise_errors=False)
+    for code in list(range(32)) + [127]:
+        response = client.get("/%d" % code)
+        assert response.headers.get("set-cookie") is None
+        assert response.status == 500 or code == 9 and response.status == 302

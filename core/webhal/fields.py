@@ -1,10 +1,26 @@
-"""Setting cookies (RFC 6265, 4.1), loaded when used. Reading them is in request.py."""
+"""Response fields that are more than a value: Set-Cookie (RFC 6265, 4.1), Location; loaded when used.
 
-from webhal.response import TOKEN
+Cookies are read in request.py.
+"""
+
+import webhal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from webhal.response import Response
+
+
+def redirect(url: str, status: int = 302) -> "Response":
+    """A response that sends the client to `url`: 301, 302, 303, 307 or 308.
+
+    What no URL may have is percent-encoded (RFC 3986, 2); what is so already stays.
+    """
+    if status not in (301, 302, 303, 307, 308):
+        raise webhal.mistakes.error("redirect", status)
+    location = b""
+    for byte in url.encode():
+        location += b"%%%02X" % byte if byte > 127 or byte in b' "<>\\^`{|}' else b"%c" % byte
+    return webhal.response.Response(b"", status, {"Location": str(location, "utf-8")})
 
 
 def set_cookie(
@@ -22,14 +38,14 @@ def set_cookie(
 
     Raises ValueError for what a cookie cannot carry, or browsers do not keep.
     """
-    if not name or name.strip(TOKEN):
-        raise ValueError("not a cookie's name: " + repr(name))
+    if not name or name.strip(webhal.response.TOKEN):
+        raise webhal.mistakes.error("cookies", name)
     for text in (value, path, domain):
         # As bytes, because MicroPython keeps every character over which it iterates in a str.
         if text.strip() != text or any(byte < 32 or byte in b';,"\\\x7f' for byte in text.encode()):
-            raise ValueError("not to be put in a cookie: " + repr(text))
+            raise webhal.mistakes.error("set_cookie", text)
     if same_site not in ("Lax", "Strict", "None", "") or (same_site == "None" and not secure):
-        raise ValueError("same_site is Lax, Strict, \"\", or, of a secure cookie, None, not " + repr(same_site))
+        raise webhal.mistakes.error("same_site", same_site)
     parts = ["%s=%s" % (name, value), "Path=" + path]
     if domain:
         parts.append("Domain=" + domain)
@@ -42,4 +58,4 @@ def set_cookie(
     if http_only:
         parts.append("HttpOnly")
     earlier = response.headers.get("Set-Cookie", [])
-    response.headers["Set-Cookie"] = (earlier if isinstance(earlier, list) else [earlier]) + ["; ".join(parts)]
+    response.headers["Set-Cookie"] = ([earlier] if isinstance(earlier, str) else list(earlier)) + ["; ".join(parts)]
