@@ -7,7 +7,7 @@ board has in its memory what an application uses.
 import gc
 import sys
 
-TYPE_CHECKING = False
+TYPE_CHECKING = bool()  # False; but jedi, which completes in many an editor, would believe that
 if TYPE_CHECKING:
     from webhal import chunked as chunked
     from webhal import date as date
@@ -56,7 +56,7 @@ _NAMES = (
 # more than there is costs itself, and not all that come after.
 _RESERVE = 1536
 # What makes room for another module: these have no classes that must be the same ones for ever, and are seldom needed.
-_SPARE = "head chunked request cookies text routing refusing overload link"
+_SPARE = "mistakes head chunked request fields text routing refusing overload link"
 
 
 def __getattr__(name: str) -> object:
@@ -95,6 +95,12 @@ def __getattr__(name: str) -> object:
         value = getattr(value, name)
     globals()[name] = value
     return value
+
+
+if sys.implementation.name == "cpython":
+
+    def __dir__() -> "list[str]":
+        return sorted(list(globals()) + [each.split(":")[0] for each in _NAMES.split()])
 
 
 def forget(home: str) -> None:

@@ -9,9 +9,11 @@ The quick reading never refuses and never repairs: it takes a head only if head.
 makes the same Request. CPython has another one, a compiled expression, in the Reader of its port (serving.py).
 """
 
+import sys
+
 import webhal
 
-TYPE_CHECKING = False
+TYPE_CHECKING = bool()  # False; see webhal/__init__.py
 if TYPE_CHECKING:
     from typing import Any
 
@@ -67,10 +69,16 @@ class Request:
         form: MultiDict
         headers: MultiDict
         json: Any
+        state: Any  # the application's own
         text: str
 
         def read(self, most: int = 512) -> Read:
             """Awaitable: the next 1 to `most` bytes of the body, b"" at its end."""
+
+    if sys.implementation.name == "cpython":
+
+        def __repr__(self) -> str:
+            return "<Request %s %s>" % (self.method, self.target)
 
     def __getattr__(self, name: str) -> object:
         value = (webhal.text if name == "json" or name == "text" else webhal.request).attribute(self, name)

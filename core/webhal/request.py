@@ -1,8 +1,10 @@
 """What a Request offers beyond its head and body, loaded when an application first asks for it.
 
-`attribute` makes each of these once: args, headers, cookies, form, read; text and json are in text.py. The judgement of
-a request's bytes is in http.py; what is malformed in a value here is answered with 400 all the same.
+`attribute` makes each of these once: args, headers, cookies, form, read, state; text and json are in text.py. The
+judgement of a request's bytes is in http.py; what is malformed in a value here is answered with 400 all the same.
 """
+
+import sys
 
 import webhal
 
@@ -57,9 +59,18 @@ class MultiDict:
         pairs = self.items()
         return len(pairs)
 
+    if sys.implementation.name == "cpython":
+
+        def __repr__(self) -> str:
+            return "MultiDict(%r)" % (self.items(),)
+
     def items(self) -> "list[tuple[str, str]]":
         """(name, value) pairs, a name with several values several times."""
         return _fields(self.head) if self.head else self.pairs
+
+
+class State:
+    """What an application keeps with a request, from hook to handler to hook: any attributes."""
 
 
 def attribute(request: "Request", name: str) -> object:
@@ -86,6 +97,8 @@ def attribute(request: "Request", name: str) -> object:
         if request.connection:
             raise RuntimeError("this handler reads the body: await request.read(n), until it is empty")
         return b""
+    if name == "state":
+        return State()
     if name == "read":
         return lambda most=512: webhal.task.Read(request, most)
     raise AttributeError("a request has no " + repr(name))

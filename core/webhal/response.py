@@ -57,6 +57,11 @@ class Response:
         # A copy, lest a cookie set for one client stays in a dict that the application uses for all.
         self.headers = dict(headers) if headers else {}
 
+    if sys.implementation.name == "cpython":
+
+        def __repr__(self) -> str:
+            return "<Response %s %s>" % (self.status, repr(self.body)[:60])
+
     def set_cookie(self, name: str, value: str, **attributes: "Any") -> None:
         """Add a Set-Cookie field; for the attributes see fields.set_cookie."""
         webhal.fields.set_cookie(self, name, value, **attributes)

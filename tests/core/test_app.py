@@ -229,6 +229,48 @@ def test_events_do_not_hurt_the_server():
         assert bench.take_log() == ["ValueError"] * 3
 
 
+def test_an_application_may_be_a_subclass():
+    class Counting(App):
+        def __init__(self, name):
+            super().__init__()
+            self.name = name
+            self.count = 0
+
+        def handle(self, request):
+            self.count += 1
+            return super().handle(request)
+
+        def get(self, path, stream=False):
+            return super().get("/" + self.name + path, stream)
+
+    app = Counting("led")
+    app.get("/on")(lambda request: request.app.name)
+    client = TestClient(app)
+    assert client.get("/led/on").text == "led"
+    assert client.get("/on").status == 404
+    assert app.count == 2
+
+
+def test_a_request_has_a_state_of_the_application_s_own():
+    app, inner = App(), App()
+    app.mount("/in", inner)
+    inner.get("/")(lambda request: request.state.user)
+
+    @app.before_request
+    def before(request):
+        assert not hasattr(request.state, "user")
+        request.state.user = request.args.get("user")
+
+    @app.after_request
+    def after(request, response):
+        response.headers["X-User"] = request.state.user
+
+    client = TestClient(app)
+    for user in ("ada", "bob"):
+        response = client.get("/in?user=" + user)
+        assert response.text == response.headers["x-user"] == user
+
+
 def test_applications_do_not_share_what_is_registered():
     first, second = App(), App()
     first.get("/<x>")(lambda request, x: x)

@@ -1,5 +1,6 @@
 """Answers in pieces, handlers that outlive a step, bodies that are read piece by piece; who leaves ends them."""
 
+import serving
 from serving import get, serve
 
 from webhal import App, Response, sleep_ms
@@ -264,3 +265,85 @@ def test_after_a_large_answer_on_the_same_connection():
         for path in ("/large", "/pieces"):
             answer = bench.ask(get(path) + get("/pieces", "Connection: close\r\n"))
             assert answer.count(b"HTTP/1.1 200 OK") == 2 and answer.endswith(b"1\r\na\r\n1\r\nb\r\n0\r\n\r\n"), answer
+
+
+class File:
+    """A file that notes how it is read; by lines it must not be."""
+
+    def __init__(self, data, fails_after=-1):
+        self.data = data
+        self.reads = []
+        self.closed = 0
+        self.fails_after = fails_after
+
+    def read(self, most=-1):
+        if len(self.reads) == self.fails_after:
+            raise OSError("cannot be read")
+        self.reads.append(most)
+        piece, self.data = self.data[:most], self.data[most:]
+        return piece
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        raise AssertionError("read by lines")
+
+    def close(self):
+        self.closed += 1
+
+
+def test_a_file_is_sent_in_pieces_of_the_buffer_s_size_and_closed():
+    data = b"\n" + b"x" * 999 + b"\n" * 1000
+    for size in (64, 512, 4096):
+        for headers in (None, {"Content-Length": len(data), "X-A": "b"}):
+            app = App()
+            file = File(data)
+            app.get("/")(lambda request, file=file, headers=headers: Response(file, 200, headers))
+            response = TestClient(app, buffer=size).get("/")
+            assert response.body == data and response.headers["Content-Type"] == "application/octet-stream"
+            most = file.reads[0]
+            assert size - 20 <= most <= size and set(file.reads) == {most}
+            assert len(file.reads) == -(-len(data) // most) + 1 and file.closed == 1
+
+
+def test_a_file_is_closed_whatever_becomes_of_the_answer():
+    def answered(file, method="GET", leave=False):
+        app = App()
+        app.get("/")(lambda request: file)
+        with serve(app) as bench:
+            client = bench.connect(get("/", CLOSE, method))
+            if leave:
+                client.window = 0
+                bench.run(50)
+                client.close()
+            bench.run(100)
+            bench.until(lambda: not bench.server.slots)
+            client.close()
+            return client.received, bench.take_log()
+
+    file = File("text")
+    assert b"text/html" in answered(file)[0] and file.closed == 1
+    for data in (b"", ""):
+        file = File(data)
+        assert b"Content-Length: 0\r\n" in answered(file)[0] and file.closed == 1
+    file = File(b"x" * 5000)
+    assert answered(file, leave=True)[1] == [] and file.closed == 1 and file.data
+    file = File(b"x" * 100)
+    assert answered(file, "HEAD")[0].endswith(b"\r\n\r\n") and file.closed == 1
+    file = File(b"x" * 100, 0)
+    answer, logged = answered(file)
+    assert answer.startswith(b"HTTP/1.1 500 ") and logged == ["OSError"] and file.closed == 1
+    file = File(b"x" * 5000, 2)
+    answer, logged = answered(file)
+    assert not answer.endswith(b"0\r\n\r\n") and logged == ["OSError"] and file.closed == 1
+
+
+def test_a_file_that_is_one():
+    with open(serving.__file__, "rb") as file:
+        data = file.read()
+    app = App()
+    app.get("/")(lambda request: open(serving.__file__, "rb"))
+    app.get("/text")(lambda request: (open(serving.__file__), 200, {"Content-Type": "text/plain"}))
+    client = TestClient(app)
+    assert client.get("/").body == client.get("/text").body == data

@@ -1,4 +1,6 @@
-"""The names of the package: each there, the right one, loaded when used; others are refused."""
+"""The names of the package: each there, the right one, loaded when used; others are refused. What things look like."""
+
+import sys
 
 import webhal
 import webhal.app
@@ -40,3 +42,26 @@ def test_the_names_of_testing():
 
     assert webhal.testing.TestClient is webhal.testing.client.TestClient
     assert not hasattr(webhal.testing, "no_such_name")
+
+
+def test_what_makes_room_for_another_module_is_there_to_be_loaded_again():
+    for name in webhal._SPARE.split():
+        assert getattr(webhal, name).__name__ == "webhal." + name
+
+
+if sys.implementation.name == "cpython":
+
+    def test_dir_has_the_names():
+        applications_import = "App HTTPError Request Response Server Topic abort redirect sleep_ms"
+        assert set(applications_import.split()) <= set(dir(webhal))
+        assert "get" in dir(webhal.App) and "handle" in dir(webhal.App())
+
+    def test_what_is_shown_of_things():
+        request = webhal.Request("GET", "/led/5?on=1", "/led/5", b"GET /led/5?on=1 HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert repr(request) == "<Request GET /led/5?on=1>"
+        assert repr(request.args) == "MultiDict([('on', '1')])"
+        assert repr(request.headers) == "MultiDict([('host', 'a')])"
+        assert repr(webhal.Response("hello", 404)) == "<Response 404 'hello'>"
+        assert len(repr(webhal.Response("hello" * 100))) < 80
+        app = webhal.App()
+        assert repr(webhal.testing.TestClient(app).get("/")) == "<TestResponse 404, 10 bytes: b'Not Found\\n'>"

@@ -3,7 +3,7 @@
 Names load when first used: a board that runs the kit has no room for the rest.
 """
 
-TYPE_CHECKING = False
+TYPE_CHECKING = bool()  # False; see webhal/__init__.py
 if TYPE_CHECKING:
     from webhal.testing.check import check_network as check_network
     from webhal.testing.client import TestClient as TestClient
