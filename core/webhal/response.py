@@ -33,6 +33,10 @@ try:  # text as bytes: the same memory, where it is UTF-8 there
     utf8: "Callable[[str], bytes | memoryview]" = memoryview  # type: ignore[assignment]
 except TypeError:
     utf8 = str.encode
+if sys.implementation.name == "cpython":
+    from json import JSONEncoder
+
+    _encoder = JSONEncoder(allow_nan=False)  # which json.dumps would make anew each time
 _HTML = "text/html; charset=utf-8"
 _BYTES = "application/octet-stream"
 
@@ -133,10 +137,10 @@ def serialise(response: Response, method: str, extra: str) -> "tuple[bytes | Non
 
 def dumps(value: "Any") -> str:
     """JSON text. Raises ValueError for NaN and Infinity, TypeError for other values that JSON does not have."""
+    if sys.implementation.name == "cpython":
+        return _encoder.encode(value)
     import json
 
-    if sys.implementation.name == "cpython":
-        return json.dumps(value, allow_nan=False)
     judge(value)
     return json.dumps(value)
 
@@ -201,7 +205,11 @@ def phrase(status: int) -> str:
 
 def _field(name: str, value: str) -> str:
     """One field line. Raises ValueError where it could be read as more, or as something else."""
-    raw = value.replace("\t", " ").encode()
+    text = value.replace("\t", " ")
+    if sys.implementation.name == "cpython":
+        if text.isprintable():  # asked quickly
+            text = ""
+    raw = text.encode()
     if not name or name.strip(TOKEN) or raw and (min(raw) < 32 or 127 in raw):
         raise ValueError("headers", name, value)
     return "%s: %s\r\n" % (name, value)
