@@ -1,4 +1,4 @@
-"""README.md and docs/application.md: every block of Python runs, and the commands do what is said."""
+"""What the documents say is so: Python in them runs, commands do what is said, and what is named exists."""
 
 import re
 import shlex
@@ -43,3 +43,18 @@ def test_files_and_folders_that_are_named_exist():
     for page in ("README.md", "docs/application.md"):
         for target in re.findall(r"\]\(([^):]+)\)", (ROOT / page).read_text("utf-8")):
             assert (ROOT / page).parent.joinpath(target).exists(), target
+
+
+def test_readme_of_the_core_has_a_line_for_each_file():
+    folder = ROOT / "core/webhal"
+    told = re.findall(r"(?m)^        (\w+(?:\.py|/)) {2,}\S", (folder / "README.md").read_text("utf-8"))
+    assert sorted(told) == sorted([*(file.name for file in folder.glob("*.py")), "testing/"])
+
+
+def test_functions_that_the_readme_of_the_core_names_exist():
+    folder = ROOT / "core/webhal"
+    places = re.findall(r"(\w+\.py): ((?:`[\w.]+`(?:, | and )?)+)", (folder / "README.md").read_text("utf-8"))
+    assert places
+    for file, names in places:
+        for name in re.findall(r"`(?:\w+\.)?(\w+)`", names):
+            assert re.search(rf"(?m)^ *(?:def|class) {name}\b", (folder / file).read_text("utf-8")), (file, name)
