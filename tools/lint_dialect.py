@@ -26,9 +26,6 @@ FOLDERS = {
 }
 # What in them is for PCs only.
 EXCEPTIONS = (
-    "core/webhal/cpython.py",
-    "core/webhal/fast_head.py",
-    "core/webhal/fast_server.py",
     "core/webhal/net.py",
     "core/webhal/testing/boards/",
 )
