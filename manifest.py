@@ -40,11 +40,10 @@ package(
     "webhal_micropython",
     (
         "__init__.py",
-        "larger.py",
+        "access_point.py",
+        "limits.py",
         "link.py",
         "network.py",
-        "offer.py",
-        "once.py",
         "settings.py",
         "wifi.py",
     ),

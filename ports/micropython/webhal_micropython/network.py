@@ -1,8 +1,7 @@
 """The network interface over MicroPython's sockets: ESP8266, ESP32, RP2 and the unix port. The hot path only.
 
 What each method promises stands in `webhal.net`, what the platforms do differently in this port's README. What is
-called once or seldom is in once.py and what that loads, to be forgotten afterwards: their heap is worth more to those
-who are served.
+called seldom goes on in link.py, to be forgotten afterwards: its heap is worth more to those who are served.
 """
 
 import errno
@@ -10,6 +9,8 @@ import select
 import socket
 import sys
 import time
+
+import webhal_micropython
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,23 +21,17 @@ class Network:
     """Sockets and listeners are non-blocking socket objects.
 
     The settings are those that link.py lists, by name. `nic` is what carries the sockets, once `up` was called: a
-    network.WLAN or LAN, or an Offer, which has both WLANs as `station` and `access_point`.
+    network.WLAN or LAN, or an AccessPoint, which has both WLANs as `station` and `access_point`.
     """
 
     if sys.platform not in ("esp8266", "linux"):  # the unix port passes for the smallest board
-        from webhal_micropython.larger import limits, unix_time
+        from webhal_micropython.limits import limits, unix_time
 
     ticks_ms = time.ticks_ms  # type: ignore[attr-defined]
     ticks_diff = time.ticks_diff  # type: ignore[attr-defined]
     recv_into = staticmethod(socket.socket.readinto)  # type: ignore[attr-defined] # None where nothing is there
     nic: "Any" = None
     tried: int  # ticks_ms when joining was begun last
-    # once.py has these; __getattr__ loads it.
-    up: "Any"
-    down: "Any"
-    address: "Any"
-    listen: "Any"
-    local_port: "Any"
 
     def __init__(self, **settings: "Any") -> None:
         self.settings = settings
@@ -44,18 +39,29 @@ class Network:
         self.ready: "list[Any]" = []
         self.port: "dict[Any, int]" = {}  # of each open listener, because nothing tells the port of a socket
 
-    def __getattr__(self, name: str) -> "Any":
-        if name in ("up", "down", "address", "listen", "local_port"):
-            from webhal_micropython.once import late
+    # -- link ---------------------------------------------------------------------------------------
 
-            return late(self, name)
-        raise AttributeError(name)
+    def up(self, timeout_ms: int) -> None:
+        if self.status() != "up":
+            webhal_micropython.link.up(self, timeout_ms)
+
+    def down(self) -> None:
+        webhal_micropython.link.down(self)
 
     def status(self) -> str:
         nic = self.nic
         return "down" if nic is None else "up" if nic.isconnected() else "connecting"
 
+    def address(self) -> "str | None":
+        return self.nic.ifconfig()[0] if self.status() == "up" else None
+
     # -- sockets ------------------------------------------------------------------------------------
+
+    def listen(self, port: int, host: str, backlog: int) -> "Any":
+        return webhal_micropython.link.listen(self, port, host, backlog)
+
+    def local_port(self, listener: "Any") -> int:
+        return self.port[listener]
 
     def accept(self, listener: "Any") -> "tuple[Any, tuple[str, int]] | None":
         try:

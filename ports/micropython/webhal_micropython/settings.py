@@ -18,7 +18,7 @@ SETTINGS = {  # by their names in the file; the values are the names of Network'
 }
 
 
-def read_settings(path: str, given: "dict[str, Any]") -> "dict[str, Any]":
+def read(path: str, given: "dict[str, Any]") -> "dict[str, Any]":
     """The settings of the file, if there is one, and those that are `given`, which win. Raises OSError in words."""
     settings: "dict[str, Any]" = {}
     try:

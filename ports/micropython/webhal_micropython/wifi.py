@@ -1,7 +1,11 @@
-"""The boards' interfaces: a station, an access point, a cable. What they do differently is hidden here.
+"""The boards' interfaces: a station, an access point, a cable. What chips do differently is hidden here.
 
 A status is known by its name, because each chip has other numbers, and some of the names only.
 """
+
+import sys
+
+import webhal_micropython
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,6 +26,36 @@ _CAUSES = {  # and what to do, by the name of a status
     "STAT_NO_AP_FOUND_W_COMPATIBLE_SECURITY": "it is secured in a way that this board does not know; let it have WPA2",
     "STAT_CONNECT_FAIL": "it refuses; the password may be wrong",
 }
+
+
+def join(port: "Network", board: "Any", timeout_ms: int) -> None:
+    """Join a network, offer one, or both, as the settings say; `board` is the board's module `network`."""
+    settings = webhal_micropython.settings.read("settings.toml", port.settings)
+    station = access_point = None
+    try:
+        if "hostname" in settings:
+            board.hostname(settings["hostname"])
+        if "country" in settings:
+            board.country(settings["country"])
+        if "ap_ssid" in settings:
+            access_point = offer(board, settings)
+        if "nic" in settings or "ssid" in settings or not access_point:
+            station = begin(port, board, settings)
+    except (AttributeError, RuntimeError, TypeError, ValueError) as error:  # so drivers word what they refuse
+        raise OSError("the board's network driver refuses: %r" % error)
+    port.nic = station
+    if access_point:
+        port.nic = webhal_micropython.access_point.AccessPoint(port, access_point, station)
+    if timeout_ms:
+        if station:
+            try:
+                wait_for(port, station, board, settings, timeout_ms)
+            except OSError as error:
+                if not access_point:
+                    raise
+                print("webhal:", error)  # who can reach the access point can help
+        name = mdns_name(board, sys.platform)
+        print("webhal: the board is at %s%s" % (port.address(), name and ", and at " + name))
 
 
 def offer(board: "Any", settings: "dict[str, Any]") -> "Any":

@@ -44,7 +44,7 @@ def test_what_joins_is_forgotten():
     package = sys.modules["webhal_micropython"]
     for name in ("link", "settings", "wifi"):
         assert "webhal_micropython." + name not in sys.modules
-        assert not hasattr(package, name)
+        assert name not in package.__dict__
 
 
 def test_wrong_password():
@@ -323,12 +323,12 @@ def test_unknown_setting():
 
 def printed(port, platform):
     """What `up` prints on such a platform."""
-    import webhal_micropython.link as link
+    import webhal_micropython.wifi as wifi
 
     lines = []
     original = builtins.print
     builtins.print = lambda *values: lines.append(" ".join([str(value) for value in values]))
-    link.sys = Platform(platform)
+    wifi.sys = Platform(platform)
     try:
         port.up(30_000)
     finally:

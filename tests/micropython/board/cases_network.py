@@ -1,11 +1,14 @@
 """The port's sockets: the conformance kit, over WiFi of each chip, and what only boards do. Runs on MicroPython."""
 
 import errno
+import gc
+import os
 import socket
 import sys
 
 import network as board
 
+import webhal_micropython
 from webhal.testing.check import check_network
 from webhal_micropython.network import Network
 
@@ -126,6 +129,28 @@ class BoardSocket:
     TCP_NODELAY = 64
 
 
+def test_an_import_that_lacks_memory_leaves_nothing():
+    with open("large.py", "w") as file:
+        file.write("big = bytearray(20000)\nraise MemoryError\n")
+    path = webhal_micropython.__path__
+    webhal_micropython.__path__ = os.getcwd()
+    try:
+        gc.collect()
+        before = gc.mem_alloc()
+        for _ in range(2):
+            try:
+                getattr(webhal_micropython, "large")  # noqa: B009
+            except MemoryError:
+                pass
+            else:
+                raise AssertionError("no MemoryError")
+        gc.collect()
+        assert gc.mem_alloc() - before < 5000
+    finally:
+        webhal_micropython.__path__ = path
+        os.remove("large.py")
+
+
 def test_small_pieces():
     """lwIP blocks when it has no memory for a large one."""
     given = []
@@ -184,9 +209,9 @@ class Clock:
 
 
 def test_time_where_it_is_known():
-    import webhal_micropython.larger as larger
+    import webhal_micropython.limits as limits
 
-    module = larger.time
+    module = limits.time
     try:
         for seconds, epoch, expected in (
             (800_000_000, 2000, 1_746_684_800),
@@ -195,15 +220,15 @@ def test_time_where_it_is_known():
             (20, 1970, None),
             (1_609_459_200, 1970, None),  # RP2 that nobody has told the time
         ):
-            larger.time = Clock(seconds, epoch)
-            assert larger.unix_time(None) == expected
+            limits.time = Clock(seconds, epoch)
+            assert limits.unix_time(None) == expected
     finally:
-        larger.time = module
+        limits.time = module
 
 
 def test_limits_are_those_of_a_server():
     from webhal.app import App
     from webhal.server import Server
-    from webhal_micropython.larger import limits
+    from webhal_micropython.limits import limits
 
     Server(App(), Network(), **limits)

@@ -5,14 +5,14 @@ import os
 import network as board
 from virtual import failure, start
 
-from webhal_micropython.settings import read_settings
+from webhal_micropython import settings
 
 
 def read(text, **given):
     with open("settings.toml", "wb") as file:
         file.write(text if isinstance(text, bytes) else text.encode())
     try:
-        return read_settings("settings.toml", given)
+        return settings.read("settings.toml", given)
     finally:
         os.remove("settings.toml")
 
@@ -85,7 +85,7 @@ def test_arguments_win():
 
 
 def test_no_file():
-    assert read_settings("settings.toml", {}) == {}
+    assert settings.read("settings.toml", {}) == {}
 
 
 def test_joining_with_the_file():

@@ -95,8 +95,8 @@ def imports(tree: ast.AST) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names.add(node.module)
             names |= {f"{node.module}.{alias.name}" for alias in node.names}
-        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "webhal":
-            names.add(f"webhal.{node.attr}")  # loaded there
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            names.add(f"{node.value.id}.{node.attr}")  # a module that is loaded there, perhaps
         waiting += ast.iter_child_nodes(node)
     return names
 

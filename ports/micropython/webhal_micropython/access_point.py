@@ -1,5 +1,7 @@
 """A network of the board's own, and perhaps one that it joins besides; loaded, and kept, where one is offered."""
 
+import webhal_micropython
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -9,7 +11,7 @@ if TYPE_CHECKING:
 _REJOIN_MS = 60_000  # between two tries to join the other network; ESP does it by itself, too
 
 
-class Offer:
+class AccessPoint:
     """Passes for a network.WLAN that is connected as long as the access point is active."""
 
     def __init__(self, port: "Network", access_point: "Any", station: "Any") -> None:
@@ -23,9 +25,7 @@ class Offer:
         if self.station and port.ticks_diff(port.ticks_ms(), self.looked) > _REJOIN_MS:
             self.looked = port.ticks_ms()
             if not self.station.isconnected():
-                from webhal_micropython.once import late
-
-                late(port, "retry")()
+                webhal_micropython.link.retry(port)
         return bool(self.access_point.active())
 
     def ifconfig(self) -> "Any":

@@ -1,4 +1,4 @@
-"""What a Network has on boards with more memory than an ESP8266: higher limits, and the time for a Date."""
+"""Limits of boards with more memory than an ESP8266, and their clock, from which a response gets its Date."""
 
 import sys
 import time
