@@ -69,6 +69,8 @@ def listen(network: "Network", port: int, host: str, backlog: int) -> "Any":
     listener = socket.socket()
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # ESP8266: without effect
+        if hasattr(socket, "sockaddr"):  # the unix port: what is accepted inherits this, for which it has no names
+            listener.setsockopt(6, 1, 1)  # IPPROTO_TCP, TCP_NODELAY
         listener.bind(socket.getaddrinfo(host or "0.0.0.0", chosen)[0][-1])
         listener.listen(backlog)
     except MemoryError:

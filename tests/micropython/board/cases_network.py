@@ -6,7 +6,9 @@ import os
 import socket
 import sys
 
+import ffi
 import network as board
+import uctypes
 
 import webhal_micropython
 from webhal.testing.check import check_network
@@ -127,6 +129,33 @@ class BoardSocket:
 
     IPPROTO_TCP = 6
     TCP_NODELAY = 64
+
+
+def test_accepted_sockets_send_at_once_under_the_unix_port():
+    """Which has no name for that option, nor getsockopt: the library's is asked."""
+    getsockopt = ffi.open("libc.so.6").func("i", "getsockopt", "iiipp")
+    port = Network()
+    listener = port.listen(0, "127.0.0.1", 1)
+    client = connect(port, listener)
+    accepted, peer = accept(port, listener)
+    value = bytearray(4)
+    assert getsockopt(accepted.fileno(), 6, 1, value, uctypes.addressof(bytearray(b"\4\0\0\0"))) == 0  # TCP_NODELAY
+    assert value != bytes(4)
+    for each in (client, accepted, listener):
+        each.close()
+
+
+def connect(port, listener):
+    client = socket.socket()
+    client.connect(socket.getaddrinfo("127.0.0.1", port.local_port(listener))[0][-1])
+    return client
+
+
+def accept(port, listener):
+    """Who waits."""
+    port.watch(listener, True, False)
+    assert port.wait(1000) == [listener], "nobody waits"
+    return port.accept(listener)
 
 
 def test_an_import_that_lacks_memory_leaves_nothing():
