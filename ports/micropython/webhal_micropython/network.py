@@ -64,21 +64,22 @@ class Network:
         return self.port[listener]
 
     def accept(self, listener: "Any") -> "tuple[Any, tuple[str, int]] | None":
+        bytearray(128)  # more than what follows takes: who cannot be accepted for lack of memory shall go on waiting
         try:
             accepted, peer = listener.accept()
         except OSError as error:
             if error.errno in (errno.EAGAIN, errno.ECONNABORTED):
                 return None
             raise
-        accepted.setblocking(False)
         try:
-            accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        except (AttributeError, OSError):  # older firmware, the unix port; reset already
-            pass
-        try:
+            accepted.setblocking(False)
             if type(peer) is not tuple:  # the unix port's
                 peer = socket.sockaddr(peer)  # type: ignore[attr-defined] # dialect: the unix port has it
                 peer = socket.inet_ntop(peer[0], peer[1]), peer[2]  # dialect: the unix port has it
+            try:
+                accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            except (AttributeError, OSError):  # older firmware, the unix port; reset already
+                pass
             return accepted, peer
         except MemoryError:
             accepted.close()  # which the unix port would not do, and the client would wait

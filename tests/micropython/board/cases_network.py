@@ -74,12 +74,16 @@ class Listener:
 class Accepted:
     blocking = True
     options = ()
+    open = True
 
     def setblocking(self, value):
         self.blocking = value
 
     def setsockopt(self, level, option, value):
         self.options += ((level, option, value),)
+
+    def close(self):
+        self.open = False
 
 
 def test_accept_when_nobody_waits():
@@ -156,6 +160,62 @@ def accept(port, listener):
     port.watch(listener, True, False)
     assert port.wait(1000) == [listener], "nobody waits"
     return port.accept(listener)
+
+
+def test_who_was_accepted_when_memory_ends_is_not_kept():
+    def lacks_memory(address):
+        raise MemoryError
+
+    module = sys.modules["webhal_micropython.network"]
+    accepted = Accepted()
+    try:
+        module.socket = BoardSocket
+        BoardSocket.sockaddr = lacks_memory
+        Network().accept(Listener((accepted, b"an address of the unix port")))
+    except MemoryError:
+        assert not accepted.open
+    else:
+        raise AssertionError("no MemoryError")
+    finally:
+        module.socket = socket
+
+
+def test_accept_that_lacks_memory_loses_nobody():
+    """Whatever it has taken is closed, and who was not taken is still waiting: never a client that nobody answers."""
+    port = Network()
+    listener = port.listen(0, "127.0.0.1", 1)
+    lacking = 0
+    for spare in range(40):
+        client = connect(port, listener)
+        client.setblocking(False)
+        taken = accept_in(port, listener, spare)
+        if not taken:
+            lacking += 1
+            if client.read(1) is None:  # it was not closed, so it waits
+                taken = accept(port, listener)
+        if taken:
+            taken[0].close()
+        client.close()
+    assert 0 < lacking < 40
+    port.close(listener)
+
+
+def accept_in(port, listener, spare):
+    """What accept gives where no more than so many small objects have room, or None for a lack of memory."""
+    port.watch(listener, True, False)
+    port.wait(1000)
+    full = None
+    try:
+        while True:
+            full = (full,)
+    except MemoryError:
+        pass
+    for _ in range(spare):
+        full = full[0]
+    try:
+        return port.accept(listener)
+    except MemoryError:
+        return None
 
 
 def test_an_import_that_lacks_memory_leaves_nothing():
