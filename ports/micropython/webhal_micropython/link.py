@@ -96,10 +96,11 @@ def listen(network: "Network", port: int, host: str, backlog: int) -> "Any":
 
 def forget() -> None:
     """Leave no module of this package in memory but network."""
+    package = sys.modules["webhal_micropython"]
     for home in list(sys.modules):
         name = home[len("webhal_micropython.") :]
         if home.startswith("webhal_micropython.") and name != "network":
             del sys.modules[home]
-            if name in webhal_micropython.__dict__:
-                delattr(webhal_micropython, name)
+            if name in package.__dict__:
+                delattr(package, name)
     gc.collect()
