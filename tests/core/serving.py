@@ -7,6 +7,11 @@
 At its end the server must be back where it began, without anything logged that the test has not taken.
 """
 
+try:
+    import linecache
+except ImportError:  # boards
+    linecache = None
+
 import webhal.log
 from webhal.server import Server
 from webhal.testing.fake import FakeNetwork
@@ -26,6 +31,7 @@ class serve:
         self.net = FakeNetwork(seed, harsh, sockets)
         self.server = Server(app, self.net, **limits)
         self.logged = []
+        self.clients = []  # the last that connected, for `story`
 
     def __enter__(self):
         webhal.log.report = self.logged.append
@@ -47,6 +53,7 @@ class serve:
 
     def connect(self, data=b""):
         client = self.net.connect()
+        self.clients = self.clients[-3:] + [client]
         if data:
             client.send(data)
         return client
@@ -57,12 +64,30 @@ class serve:
         self.until(lambda: self.net.now >= end, end)
 
     def until(self, done, end=None):
-        """Step until `done()`."""
+        """Step until `done()`; raises AssertionError with the story where that takes too long."""
         for _ in range(MOST_STEPS):
             if done():
                 return
             self.server.step(500 if end is None else min(500, end - self.net.now))
-        raise AssertionError("the server works and works")
+        raise AssertionError("the server works and works, waiting for " + self.story(done))
+
+    def story(self, done):
+        """What was waited for, where the source tells; what came of the last clients, and what the server is at."""
+        server = self.server
+        code = linecache and done.__code__
+        lines = [linecache.getline(code.co_filename, code.co_firstlineno).strip() if code else repr(done)]
+        for client in self.clients:
+            got = client.received
+            lines.append("client is %s and got %d bytes: … %r" % (client.state, len(got), got[-200:]))
+        for connection in server.slots.values():
+            age = self.net.ticks_diff(server.now, connection.since)
+            what = (connection.phase, age, len(connection.input) - connection.start, connection.work)
+            lines.append("connection in phase %r for %d ms, %d bytes of input ahead, work %r" % what)
+        lines.append("at %d ms: %d listeners" % (self.net.now, len(self.net.listeners)))
+        for name in ("again", "clock", "jobs", "full", "closes", "stopping", "retry"):
+            if getattr(server, name):
+                lines.append("server.%s = %r" % (name, getattr(server, name)))
+        return "\n  ".join(lines + [repr(error) for error in self.logged])
 
     def ask(self, data):
         """All that the server answers on a connection of its own, until it ends it."""
