@@ -43,6 +43,40 @@ def test_in_a_handler():
             assert b"hello" in bench.ask(get("/", "Connection: close\r\n"))
 
 
+def test_what_a_connection_holds_is_let_go_before_the_503():
+    app = hello()
+    ended = []
+
+    async def asynchronous(request):
+        try:
+            await sleep_ms(1)
+            raise MemoryError("of the handler")
+        finally:
+            ended.append(True)
+
+    app.get("/async")(asynchronous)
+
+    def greedy(request):
+        raise MemoryError("of the handler")
+
+    app.post("/greedy")(greedy)
+    for data in (get("/async"), get("/async") + get(), get("/greedy", method="POST", body=b"body")):
+        with serve(app, harsh=False) as bench:
+            send = bench.net.send
+            held = []
+
+            def sending(socket, out, start, send=send, held=held, bench=bench):
+                if out == BUSY:
+                    connection = bench.server.slots[socket]
+                    held.append((connection.input, connection.out, connection.more, connection.work))
+                return send(socket, out, start)
+
+            bench.net.send = sending
+            assert bench.ask(data) == BUSY
+            assert held == [(b"", b"", b"", None)], held
+    assert len(ended) == 2
+
+
 def test_in_a_hook_or_an_error_handler():
     for kind in ("before_request", "after_request"):
         app = hello()
@@ -216,12 +250,20 @@ def test_a_503_never_follows_part_of_an_answer():
 def test_after_100_continue():
     app = hello()
     app.post("/")(lambda request: request.body)
+    data = get(method="POST", fields="Expect: 100-continue\r\n", body=b"12345")[:-5]
+    with serve(app, harsh=False) as bench:
+        with lacking("exchange", "send"):  # 100 Continue is sent, and nothing may follow
+            assert bench.ask(data) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        with lacking("exchange", "read_body"):
+            client = bench.connect(data)
+            bench.run(100)
+            assert client.received == b"HTTP/1.1 100 Continue\r\n\r\n" + BUSY
+            client.close()
     for seed in range(5):
         with serve(app, seed) as bench:
-            with lacking("exchange", "send"):
-                answer = bench.ask(get(method="POST", fields="Expect: 100-continue\r\n", body=b"12345")[:-5])
-            # A short write of either needs `sent`, too.
-            assert BUSY.startswith(answer) or b"HTTP/1.1 100 Continue\r\n\r\n".startswith(answer), answer
+            with lacking("exchange", "send"):  # a short write needs it, too
+                answer = bench.ask(data)
+            assert answer and (BUSY.startswith(answer) or b"HTTP/1.1 100 Continue\r\n\r\n".startswith(answer)), answer
             assert b"hello" in bench.ask(get("/", "Connection: close\r\n"))
 
 
@@ -283,3 +325,54 @@ def test_for_more_clients_than_slots_lets_none_wait_for_ever():
                     if client.state == "open":
                         client.send(get())
         assert b"hello" in last.received
+
+
+def test_for_the_busy_step_costs_one_of_those_whose_turn_it_is():
+    app = hello()
+    ended = []
+
+    @app.get("/pieces")
+    def pieces(request):
+        try:
+            while True:
+                yield "piece"
+        finally:
+            ended.append(True)
+
+    with serve(app, harsh=False) as bench:
+        idle = bench.connect(get())
+        streaming = [bench.connect(get("/pieces")) for _ in range(3)]
+        bench.until(lambda: all([b"piece" in client.received for client in streaming]))
+        with lacking("loop", "step"):
+            for count in (1, 2, 3):
+                bench.server.step(10)
+                assert len(ended) == count and len(bench.server.slots) == 4 - count
+            assert idle.state == "open"
+            idle.read()
+            idle.send(get())
+            bench.server.step(10)
+            assert b"hello" in idle.received
+
+
+def test_for_the_busy_step_where_handlers_sleep_costs_who_idles_and_leaves_the_rest():
+    app = hello()
+
+    @app.get("/sleep")
+    async def slow(request):
+        await sleep_ms(5000)
+        return "slept"
+
+    with serve(app, harsh=False, connections=10, deadlines=(2, 2, 60, 2)) as bench:
+        sleeper = bench.connect(get("/sleep", "Connection: close\r\n"))
+        idle = [bench.connect(get()) for _ in range(2)]
+        silent = bench.connect()
+        bench.run(100)
+        with lacking("loop", "step"):
+            bench.server.step(10)
+            assert [client.state for client in idle].count("ended") == 1
+            late = bench.connect(get())
+            for _ in range(300):
+                bench.server.step(10)
+            assert b"hello" in late.received and late.state == "ended"  # it idled
+            assert silent.state == "ended" and sleeper.state == "open"  # deadlines go on
+        bench.until(lambda: sleeper.received.endswith(b"slept"))

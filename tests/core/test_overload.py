@@ -236,16 +236,80 @@ def test_accept_that_fails_for_a_while():
         assert not bench.server.full or bench.net.now < 500
         bench.run(100)
         assert not bench.server.full and bench.net.listeners[0].read
-        assert len(idle) == 3
+        assert [client.received.endswith(b"hello") for client in idle] == [True] * 3
 
 
 def test_a_listener_that_fails_is_made_anew():
     for nth in range(1, 4):
         with serve(hello()) as bench:
-            clients = [bench.connect() for _ in range(4)]
+            for _ in range(4):
+                bench.connect()
             bench.run(100)
             bench.net.fail("watch", nth, OSError("finished"))
             late = [bench.connect(get("/", CLOSE)) for _ in range(3)]
             bench.run(1500)
             assert_answered_at_once(bench, 600)
-            assert len(bench.net.listeners) == 1 and len(clients) + len(late) == 7
+            assert len(bench.net.listeners) == 1 and not bench.net._faults
+            for client in late:  # answered, or lost with the listener: nobody is left waiting
+                assert client.state == "reset" or client.received.endswith(b"hello"), client.state
+
+
+def test_only_some_answers_close_for_those_who_wait():
+    for path, end in (("/", b"hello"), ("/big", b"~")):
+        with serve(hello(), harsh=False, connections=11) as bench:
+            keepers = [bench.connect(get(path)) for _ in range(11)]
+            bench.run(15)
+            newcomer = bench.connect()
+            bench.server.step(0)
+            assert bench.server.full and newcomer.state == "connecting"
+            for client in keepers:
+                assert client.read().endswith(end)
+                client.send(get(path))
+            bench.server.step(0)
+            closing = [client for client in keepers if b"Connection: close" in client.received]
+            assert len(closing) == 8, len(closing)  # as many as a step accepts
+            bench.run(100)
+            assert newcomer.state == "open"
+            assert [client.state for client in keepers if client not in closing] == ["open"] * 3
+
+
+def test_when_nobody_waits_any_more_answers_close_no_more():
+    with serve(hello(), harsh=False) as bench:
+        keepers = [bench.connect(get()) for _ in range(4)]
+        bench.run(100)
+        assert_answered_at_once(bench)
+        assert not bench.server.full
+        keepers[3].send(get("/big"))
+        bench.run(10)
+        assert keepers[3].state == "open" and b"Connection: close" not in keepers[3].received
+
+
+def test_one_step_makes_room_for_a_bounded_number():
+    with serve(hello(), harsh=False, connections=30) as bench:
+        idle = [bench.connect(get()) for _ in range(30)]
+        bench.run(200)
+        newcomers = [bench.connect() for _ in range(20)]
+        bench.server.step(0)
+        assert [client.state for client in idle].count("ended") == 8
+        bench.run(200)
+        assert [client.state for client in newcomers] == ["open"] * 20
+
+
+def test_all_of_many_more_clients_than_slots_are_served():
+    for seed in range(3):
+        with serve(hello(), seed) as bench:
+            waiting = [[bench.connect(get()), 0] for _ in range(24)]  # each asks five times, and comes again if it must
+            while waiting and bench.net.now < 20000:
+                bench.run(5)
+                for each in waiting:
+                    client, count = each
+                    if client.read().endswith(b"hello"):
+                        each[1] += 1
+                        if client.state == "open":
+                            client.send(get())
+                    if client.state not in ("open", "connecting"):
+                        each[0] = bench.connect(get())
+                for each in [each for each in waiting if each[1] >= 5]:
+                    each[0].close()
+                    waiting.remove(each)
+            assert not waiting, [count for client, count in waiting]
