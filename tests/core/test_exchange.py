@@ -37,6 +37,19 @@ def test_a_body_is_read_whole_however_it_arrives():
                 assert body_of(client.received) == body
 
 
+def test_a_body_is_bytes_of_however_many_pieces():
+    app = App()
+    app.post("/")(lambda request: type(request.body).__name__)
+    whole = get(method="POST", body=b"0123456789")
+    for data in (whole, chunked(b"abc"), chunked(b"abc", b"de"), chunked(b"a", b"b", b"c"), chunked()):
+        for cut in (len(data) - 3, len(data)):
+            with serve(app, harsh=False) as bench:
+                client = bench.connect(data[:cut])
+                client.send_later(100, data[cut:] + get(fields="Connection: close\r\n"))
+                bench.until(lambda client=client: client.state == "ended")
+                assert body_of(client.received).startswith(b"bytesHTTP/1.1 405 "), data
+
+
 def test_a_chunked_body_is_joined():
     for seed in range(5):
         with serve(echo(), seed) as bench:

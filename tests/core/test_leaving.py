@@ -98,6 +98,40 @@ def test_a_client_that_does_not_read_ends_its_handler_in_the_end():
         assert app.ended == ["pieces"] and client.state != "open"
 
 
+def test_whoever_closes_a_connection_ends_its_handler_once():
+    def close(bench):
+        bench.server.close()
+
+    def stop(bench):
+        bench.server.stop()
+        bench.server.run()
+
+    def overload(bench):
+        bench.run(2000)
+        bench.ask(get("/none", CLOSE))
+
+    def link(bench):
+        bench.net.lose_link()
+        bench.until(lambda: not bench.server.slots)
+        bench.net.restore_link()
+        bench.until(lambda: bench.net.listeners)
+
+    for end in (close, stop, overload, link):
+        for path in ("/fast", "/pieces", "/sleep"):
+            if end is overload and path == "/sleep":
+                continue  # a handler that waits is left alone
+            app = leaving()
+            with serve(app, connections=1) as bench:
+                client = bench.connect(get(path))
+                client.window = 400
+                bench.run(1000)
+                assert not app.ended and len(bench.server.slots) == 1
+                end(bench)
+                assert app.ended == [path[1:]], end
+                if end is close:
+                    bench.server.open()
+
+
 def test_one_who_ends_its_side_gets_the_stream():
     app = App()
     app.get("/")(lambda request: iter(["x" * 100] * 10))

@@ -175,7 +175,7 @@ def test_stop_does_not_wait_for_ever():
         stuck = bench.connect(get("/big"))
         stuck.window = 10
         half = bench.connect(b"GET / HT")
-        bench.run(200)
+        bench.run(15000)  # the ten seconds begin with the stop
         start = bench.net.now
         bench.server.stop()
         bench.server.run()
@@ -275,6 +275,38 @@ def test_link_that_is_lost_again():
             assert bench.net.now - back < 3000  # the pauses begin anew
             assert bench.ask(get("/", CLOSE)).endswith(b"hello")
         assert events == ["down", "up"] * 3
+
+
+def test_a_lost_link_is_tried_after_pauses_that_double_up_to_32_seconds():
+    with serve(hello(), harsh=False) as bench:
+        up = bench.net.up
+        tries = []
+        bench.net.up = lambda timeout_ms: tries.append(bench.net.now) or up(timeout_ms)
+        bench.net.lose_link()
+        bench.until(lambda: not bench.net.listeners)
+        tries.append(bench.net.now)
+        bench.until(lambda: len(tries) == 9)
+        pauses = [(tries[i + 1] - tries[i]) // 1000 for i in range(8)]
+        assert pauses == [1, 2, 4, 8, 16, 32, 32, 32], tries
+        bench.net.restore_link()
+        bench.until(lambda: bench.net.listeners)
+
+
+def test_a_link_that_is_lost_without_a_word_from_any_socket():
+    app = hello()
+    events = []
+    app.on("link")(events.append)
+    with serve(app) as bench:
+        client = bench.connect(get())
+        bench.until(lambda: client.received.endswith(b"hello"))
+        bench.net.status = lambda: "down"  # no socket fails, as where a radio is out of reach
+        bench.run(1000)
+        assert events == ["down"] and client.state == "ended"
+        assert not bench.net.listeners and not bench.net.sockets
+        del bench.net.status
+        bench.run(3000)
+        assert events == ["down", "up"]
+        assert bench.ask(get("/", CLOSE)).endswith(b"hello")
 
 
 def test_link_lost_while_full():

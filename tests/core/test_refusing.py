@@ -126,6 +126,34 @@ def test_the_application_words_refusals():
         assert bench.ask(b"BREW / HTTP/1.1\r\nHost: a\r\n\r\n").endswith(b"status 501")
 
 
+def test_error_handlers_of_refused_requests_know_their_application():
+    app = hello()
+    inner = App()
+    app.mount("/in", inner)
+    seen = []
+
+    @inner.post("/", stream=True)
+    async def upload(request):
+        await request.read()
+
+    @app.error(HTTPError)
+    def other(request, error):
+        seen.append((request.app is app, error.status))
+        return "no"
+
+    refused = {
+        b"nonsense\r\n\r\n": 400,
+        LARGE: 413,
+        LARGE[:-2]: 408,
+        b"POST /in/ HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n": 408,  # while its handler reads
+    }
+    for data in refused:
+        with serve(app) as bench:
+            answer = bench.ask(data)
+            assert answer.startswith(b"HTTP/1.1 %d " % refused[data]) and answer.endswith(b"\r\n\r\nno")
+            assert seen.pop() == (True, refused[data]) and not seen
+
+
 def test_large_wording_of_a_refusal():
     app = hello()
     app.error(400)(lambda request, error: "~" * 1500)

@@ -63,6 +63,13 @@ def test_the_date_is_told_where_there_is_a_clock():
             assert b"\r\nDate: Sun, 06 Nov 1994 08:49:3" in client.received
 
 
+def test_the_first_answer_has_a_date():
+    bench = serve(hello())
+    bench.net.set_time(784111777)
+    with bench:
+        assert b"\r\nDate: Sun, 06 Nov 1994 08:49:3" in bench.ask(get("/", "Connection: close\r\n"))
+
+
 def test_deadline_of_the_first_byte():
     with serve(hello(), deadlines=(5, 1, 1, 1)) as bench:
         client = bench.connect()
@@ -106,20 +113,42 @@ def test_deadline_of_the_rest_is_a_total():
                 client.close()
 
 
+def test_deadline_of_head_and_body_is_one_from_the_first_byte():
+    body = b"x" * 20
+    for kept in (False, True):
+        for harsh in (False, True):
+            with serve(hello(), harsh=harsh, deadlines=(4, 5, 4, 1)) as bench:
+                client = bench.connect(get() if kept else b"")
+                bench.run(2500)
+                assert client.read().endswith(b"hello" if kept else b"")
+                client.send(b"POST / HTTP/1.1\r\nHost: a\r\n")
+                client.send_later(2000, b"Content-Length: 20\r\n\r\n")
+                for second in range(3, 5):
+                    client.send_later(1000 * second, body[:4])
+                bench.run(4900)
+                assert (client.state, client.received) == ("open", b""), (kept, harsh)
+                bench.run(1000)
+                assert client.state == "ended" and client.received.startswith(b"HTTP/1.1 408 "), (kept, harsh)
+                client.close()
+                bench.run(1000)
+
+
 def test_deadline_of_the_next_request():
-    with serve(hello(), deadlines=(9, 9, 2, 9)) as bench:
-        client = bench.connect(get())
-        bench.until(lambda: client.received.endswith(b"hello"))
-        client.read()
-        bench.run(1900)
-        assert client.state == "open"
-        client.send(get())
-        bench.until(lambda: client.received.endswith(b"hello"))
-        bench.run(1900)
-        assert client.state == "open"
-        client.read()
-        bench.run(700)
-        assert (client.state, client.received) == ("ended", b"")
+    for harsh in (False, True):  # what comes in one piece takes another way than what does not
+        with serve(hello(), harsh=harsh, deadlines=(9, 9, 2, 9)) as bench:
+            client = bench.connect(get())
+            bench.until(lambda client=client: client.received.endswith(b"hello"))
+            for _ in range(3):
+                client.read()
+                bench.run(1900)
+                assert client.state == "open"
+                client.send(get())
+                bench.until(lambda client=client: client.received.endswith(b"hello"))
+            bench.run(1900)
+            assert client.state == "open"
+            client.read()
+            bench.run(700)
+            assert (client.state, client.received) == ("ended", b"")
 
 
 def test_deadline_of_writing_is_one_of_progress():
@@ -250,3 +279,75 @@ def test_a_kept_connection_serves_requests_of_every_kind():
                 assert part in client.received, data
                 assert client.state == ("open" if kept else "ended"), data
                 client.close()
+
+
+def test_each_request_of_a_kept_connection_is_handled_once():
+    app = hello()
+    handled = []
+
+    @app.post("/")
+    def post(request):
+        handled.append(request.body)
+        return "%d bytes" % len(request.body)
+
+    for hooked in (False, True):
+        if hooked:
+            app.before_request(lambda request: None)
+        for cut in (0, 3, 60):
+            for harsh in (False, True):
+                with serve(app, harsh=harsh) as bench:
+                    client = bench.connect(get())
+                    bench.until(lambda client=client: client.received.endswith(b"hello"))
+                    for body in (b"first", b"second"):
+                        client.read()
+                        data = get(method="POST", body=body)
+                        client.send(data[:cut] or data)
+                        client.send_later(100, data[cut:] if cut else get())
+                        end = b"%d bytes" % len(body) if cut else b"hello"
+                        bench.until(lambda client=client, end=end: client.received.endswith(end))
+                        bench.run(100)
+                        assert client.received.count(b"HTTP/1.1 200 OK") == (1 if cut else 2)
+                    assert handled == [b"first", b"second"], (hooked, cut, harsh)
+                    handled.clear()
+
+
+def test_one_step_accepts_a_bounded_number():
+    with serve(hello(), harsh=False, connections=100) as bench:
+        clients = [bench.connect() for _ in range(30)]
+        for count in (8, 16, 24, 30):
+            bench.server.step(0)
+            assert len(bench.server.slots) == count
+        assert [client.state for client in clients] == ["open"] * 30
+
+
+def test_an_answer_that_cannot_be_sent_keeps_the_connection():
+    app = hello()
+    app.get("/field")(lambda request: ("text", 200, {"X-A": "a\r\nb"}))
+    app.get("/status")(lambda request: ("text", 99))
+    app.get("/type")(lambda request: 3.5)
+    for path in ("/field", "/status", "/type"):
+        for harsh in (False, True):
+            with serve(app, harsh=harsh) as bench:
+                client = bench.connect(get(path))
+                bench.until(lambda client=client: b"\r\n\r\n" in client.received)
+                bench.run(100)
+                assert client.read().startswith(b"HTTP/1.1 500 ") and len(bench.take_log()) == 1, path
+                client.send(get())
+                bench.until(lambda client=client: client.received.endswith(b"hello"))
+                assert client.state == "open"
+
+
+def test_answers_of_a_server_that_stops_close():
+    app = hello()
+    app.get("/stop")(lambda request: bench.server.stop() or "bye")
+    for path in ("/", "/big", "/none"):
+        for accepted_ms in (0, 100):
+            with serve(app, harsh=False) as bench:
+                clients = [bench.connect() for _ in range(4)]
+                bench.run(accepted_ms)
+                for client in clients:
+                    client.send(get(path if client is not clients[0] else "/stop"))
+                bench.server.run()
+                for client in clients:
+                    assert client.state == "ended" and client.received.count(b"HTTP/1.1 ") == 1
+                    assert client.received.count(b"Connection: close\r\n") == 1, path

@@ -97,6 +97,25 @@ def test_pieces_are_sent_in_chunks():
                 assert (b"\r\nX-A: b" in head) == (path == "/nested")
 
 
+def test_a_first_piece_may_be_empty():
+    app = App()
+    app.get("/text")(lambda request: iter(["", b"a", "", "b"]))
+    app.get("/bytes")(lambda request: iter([b"", "a"]))
+    app.get("/nothing")(lambda request: iter(["", ""]))
+    app.get("/promise")(lambda request: Response(iter(["", "ab", ""]), 200, {"Content-Length": "2"}))
+    bodies = {"/text": [b"a", b"b"], "/bytes": [b"a"], "/nothing": [], "/promise": [b"ab"]}
+    for path in bodies:
+        for version in ("1.1", "1.0"):
+            for seed in range(3):
+                with serve(app, seed) as bench:
+                    answer = bench.ask(get(path, CLOSE, version=version))
+                    framed = version == "1.0" or path == "/promise"
+                    assert body_of(answer) == (b"".join(bodies[path]) if framed else chunks(*bodies[path])), path
+                    kind = b"application/octet-stream" if path == "/bytes" else b"text/html; charset=utf-8"
+                    assert b"\r\nContent-Type: " + kind + b"\r\n" in answer
+                    assert answer.count(b"HTTP/1.1 200 OK\r\n") == 1
+
+
 def test_the_kind_is_that_of_the_first_piece_unless_it_is_said():
     app = App()
     app.get("/text")(lambda request: iter(["a", b"b"]))

@@ -161,6 +161,67 @@ def test_the_deadline_of_a_streamed_body_is_a_total_with_a_millisecond_for_each_
         fair.close()
 
 
+def test_the_deadline_holds_where_the_handler_answers_meanwhile():
+    head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n"
+    with serve(echo(), deadlines=(1, 5, 1, 1)) as bench:
+        drip = bench.connect(head)
+        fair = bench.connect(head)
+        for second in range(1, 12):
+            bench.net.at(1000 * second, lambda: drip.state == "open" and drip.send(b"x"))
+            bench.net.at(1000 * second, lambda: fair.send(b"x" * 900))
+        bench.run(4900)
+        assert drip.state == fair.state == "open" and drip.received.endswith(b"1\r\nx\r\n" * 4)
+        bench.run(1200)
+        assert drip.state != "open" and drip.received.count(b"HTTP/1.1") == 1
+        bench.run(4000)
+        assert fair.state == "open"
+        bench.net._events.clear()
+        fair.close()
+
+
+def test_a_handler_whose_upload_is_refused_is_cancelled():
+    """By webhal, not by whoever collects garbage: its `finally` runs to its end."""
+    app = App()
+    seen = []
+
+    @app.post("/", stream=True)
+    async def handler(request):
+        try:
+            while await request.read():
+                pass
+        except BaseException as error:
+            seen.append(type(error).__name__)
+            raise
+        finally:
+            await sleep_ms(100)
+            seen.append("end")
+
+    with serve(app, deadlines=(1, 2, 1, 1)) as bench:
+        answer = bench.ask(get(method="POST", body=b"12345")[:-1])
+        assert answer.startswith(b"HTTP/1.1 408 ") and b"Connection: close\r\n" in answer
+        bench.run(200)
+        assert seen == ["Cancelled", "end"]
+
+
+def test_a_streaming_upload_in_a_mounted_application_only():
+    inner = echo()
+    app = App()
+    app.mount("/in", inner)
+    app.post("/whole")(lambda request: str(len(request.body)))
+    for seed in range(3):
+        with serve(app, seed, body=10) as bench:
+            client = bench.connect(get("/in/count", method="POST", body=b"x" * 500))
+            bench.until(lambda client=client: client.received.endswith(b"500"))
+            assert client.read().startswith(b"HTTP/1.1 200 OK\r\n")
+            client.send(get("/in/", method="POST", body=b"y" * 500))
+            bench.until(lambda client=client: client.received.endswith(b"\r\n0\r\n\r\n"))
+            assert joined(body_of(client.received)) == b"y" * 500
+            client.send(get("/whole", method="POST", body=b"x" * 11))
+            bench.until(lambda client=client: client.state == "ended")
+            assert b"HTTP/1.1 413 " in client.received
+            client.close()
+
+
 def test_a_slow_handler_does_not_cost_its_client_the_deadline():
     with serve(echo(), harsh=False, deadlines=(1, 5, 1, 1)) as bench:
         client = bench.connect(b"POST /slow HTTP/1.1\r\nHost: a\r\nContent-Length: 300\r\n\r\n")
