@@ -1,12 +1,13 @@
 """Measures webhal against its peers on this PC, in one run: `python benchmarks/pc.py`; see benchmarks/README.md.
 
-Here live the list of peers and their settings, the load, and the measure, which is the processor time that the
-server's whole process tree takes per answered request. The applications are in apps/, one per peer. The board side
-is not measured here.
+Here live the lists of peers and their settings, of cases and of budgets, the load, and the measure, which is the
+processor time that the server's whole process tree takes per answered request. The applications are in apps/. The
+board side is not measured here.
 """
 
 import argparse
 import contextlib
+import functools
 import http.client
 import os
 import re
@@ -21,7 +22,7 @@ import sys
 import tempfile
 import time
 import venv
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -50,51 +51,98 @@ UVICORN = (
     "--log-level", "warning",
 )  # fmt: skip
 CHECKOUT = ("--force-reinstall", "--no-deps", str(HERE.parent))  # as it is now, whatever its version says
-WEBHAL = ("webhal", "run", "webhal_app.py", "--host", HOST, "--port", "{port}", "--no-access-log")
+
+
+def webhal(app: str, name: str = "webhal") -> Peer:
+    command = ("webhal", "run", app, "--host", HOST, "--port", "{port}", "--no-access-log")
+    return Peer(name, "webhal", CHECKOUT, command)
+
+
+def starlette(app: str) -> Peer:
+    return Peer("starlette", "starlette", ("starlette", "uvicorn[standard]"), (*UVICORN, app))
+
+
 PEERS = (
-    Peer("webhal", "webhal", CHECKOUT, WEBHAL),
+    webhal("webhal_app.py"),
     Peer("fastwsgi", "fastwsgi", ("fastwsgi", "setuptools<81"), ("python", "fastwsgi_app.py", "{port}")),
     Peer("socketify", "socketify", ("socketify",), ("python", "socketify_app.py", "{port}")),
     Peer("granian-rsgi", "granian", ("granian[uvloop]",), (*GRANIAN, "--interface", "rsgi", "rsgi_app:app")),
     Peer("granian-asgi", "granian", ("granian[uvloop]",), (*GRANIAN, "--interface", "asginl", "asgi_app:app")),
     Peer("uvicorn", "uvicorn", ("uvicorn[standard]",), (*UVICORN, "asgi_app:app")),
-    Peer("starlette", "starlette", ("starlette", "uvicorn[standard]"), (*UVICORN, "starlette_app:app")),
+    starlette("starlette_app:app"),
     Peer("aiohttp", "aiohttp", ("aiohttp", "uvloop"), ("python", "aiohttp_app.py", "{port}")),
     Peer("microdot", "microdot", ("microdot",), ("python", "microdot_app.py", "{port}")),
 )
+# A hook makes webhal's way of every request another, so it has applications of its own.
+HOOKED = (webhal("webhal_hook_app.py"), starlette("starlette_hook_app:app"))
+ASYNC = (webhal("webhal_async_app.py"), webhal("webhal_app.py", "webhal-sync"), starlette("starlette_app:app"))
 
 
 class Case(NamedTuple):
     name: str
-    method: str
+    peers: tuple[Peer, ...]
     path: str
-    body: bytes | None
     answer: re.Pattern[bytes]
-    script: str | None  # wrk's
+    fields: Mapping[str, str] = {}
+    bare: int = 200  # the status without these fields
+    body: bytes | None = None  # of a POST
+    script: str = ""  # wrk's
 
 
 HELLO = re.compile(rb"Hello, world!")
+USER = re.compile(rb'\{"id": ?42, ?"name": ?"user 42"\}')
 ECHOED = b"0123456789abcdef" * 64  # as in echo.lua
 CASES = (
-    Case("hello", "GET", "/", None, HELLO, None),
-    Case("headers", "GET", "/", None, HELLO, "headers.lua"),
-    Case("json", "GET", "/users/42", None, re.compile(rb'\{"id": ?42, ?"name": ?"user 42"\}'), None),
-    Case("echo", "POST", "/echo", ECHOED, re.compile(ECHOED), "echo.lua"),
+    Case("hello", PEERS, "/", HELLO),
+    Case("headers", PEERS, "/", HELLO, script="headers.lua"),
+    Case("json", PEERS, "/users/42", USER),
+    Case("hook", HOOKED, "/users/42", USER, {"X-Key": "1234"}, 401),
+    Case("echo", PEERS, "/echo", re.compile(ECHOED), body=ECHOED, script="echo.lua"),
+    Case("async", ASYNC, "/", HELLO),
 )
+CLOSING = Case("closing", PEERS[:1], "/", HELLO, {"Connection": "close"})
 CONNECTIONS = (1, 32, 256)
 
 # (case, peer, what webhal may cost at most, as a multiple of the peer), all with 32 connections
-BUDGETS = [
-    (case, peer, most)
-    for case in ("hello", "headers")
-    for peer, most in (("fastwsgi", 1.25), ("granian-rsgi", 0.5), ("uvicorn", 0.5), ("starlette", 0.3))
-]
+BUDGETS = (
+    ("hello", "fastwsgi", 1.2),
+    ("hello", "uvicorn", 0.5),
+    ("hello", "starlette", 0.3),
+    ("headers", "fastwsgi", 1.2),
+    ("headers", "uvicorn", 0.5),
+    ("headers", "starlette", 0.3),
+    ("json", "fastwsgi", 1.3),
+    ("json", "starlette", 0.35),
+    ("hook", "starlette", 0.4),
+    ("echo", "fastwsgi", 2),
+    ("echo", "starlette", 0.4),
+    ("async", "webhal-sync", 1.5),
+)
+
+
+class Clients(NamedTuple):
+    """Clients of webhal_waiting_app.py that stay without a further answer."""
+
+    name: str
+    request: bytes
+    answer: bytes = b""  # that each has had before
+    memory: int | None = None  # bytes that the server may have for each
+
+
+IDLE = Clients("idle", b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", b"Hello, world!", 2048)
+WAITING = (
+    Clients("sleeping", b"GET /sleep HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+    Clients("uploading", b"POST /upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\nbegin"),
+    Clients("waiting for an event", b"GET /event HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+)
+BESIDE = 1.1  # a request beside them costs at most so many times what it costs alone
 
 
 class Figures(NamedTuple):
     cpu: float  # microseconds of the process tree per answered request
     rate: float  # answered requests per second
     others: float  # share of the two cores' time that other programs took
+    failed: int  # requests, or tries to connect, without an answer
 
 
 class Result(NamedTuple):
@@ -105,9 +153,10 @@ class Result(NamedTuple):
     least: float
     most: float
     others: float
+    failed: int  # at most in a round
 
 
-Results = dict[str, Result | None]  # by name and version of the server; None for one that fails the case
+Results = dict[str, Result | None]  # by what is in the table; None where it fails
 
 
 # -- the environment ---------------------------------------------------------------------------------
@@ -124,7 +173,8 @@ def environment() -> Path:
     return programs
 
 
-def install(programs: Path, needs: Sequence[str]) -> None:
+@functools.cache
+def install(programs: Path, needs: tuple[str, ...]) -> None:
     pip = [str(programs / "pip"), "install", "--quiet", "--disable-pip-version-check", *needs]
     done = subprocess.run(pip, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if done.returncode:
@@ -150,24 +200,32 @@ class Server:
         self.core = core
 
     def check(self, case: Case) -> None:
-        """Raise Unable unless the server gives the case's answer."""
+        """Raise Unable unless the server gives the case's answer, and refuses what lacks the case's fields."""
+        status, body = self.ask(case, case.fields)
+        if status == 200 and case.answer.fullmatch(body):
+            status, body = self.ask(case, {})
+            if status == case.bare:
+                return
+        raise Unable(f"wrong answer: {status}, {body[:60]!r}")
+
+    def ask(self, case: Case, fields: Mapping[str, str]) -> tuple[int, bytes]:
         connection = http.client.HTTPConnection(HOST, self.port, timeout=5)
         try:
-            connection.request(case.method, case.path, case.body)
+            connection.request("POST" if case.body else "GET", case.path, case.body, fields)
             response = connection.getresponse()
-            body = response.read()
+            return response.status, response.read()
         except (OSError, http.client.HTTPException) as error:
             raise Unable(f"no answer: {error!r}") from None
         finally:
             connection.close()
-        if response.status != 200 or not case.answer.fullmatch(body):
-            raise Unable(f"wrong answer: {response.status}, {body[:60]!r}")
 
     def load(self, case: Case, connections: int, seconds: int) -> Figures:
         """Load the server with wrk, on the core of this process, and say what a request cost."""
         wrk = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s"]
         if case.script:
             wrk += ["-s", str(HERE / case.script)]
+        for name, value in case.fields.items():
+            wrk += ["-H", f"{name}: {value}"]
         wrk.append(f"http://{HOST}:{self.port}{case.path}")
         cores = {self.core, *os.sched_getaffinity(0)}
         began, all_before = time.monotonic(), busy_seconds(cores)
@@ -178,10 +236,20 @@ class Server:
         share = max(0.0, others) / len(cores) / (time.monotonic() - began)
         total = re.search(r"(\d+) requests in", done.stdout)
         rate = re.search(r"Requests/sec: +([\d.]+)", done.stdout)
-        errors = re.search(r"(Socket errors|Non-2xx).*", done.stdout)
-        if errors or not total or not rate or not int(total[1]):
-            raise Unable("under load: " + (errors[0] if errors else last_line(done.stdout) or "no answer"))
-        return Figures(spent / int(total[1]) * 1e6, float(rate[1]), share)
+        refused = re.search(r"Non-2xx.*", done.stdout)
+        errors = re.search(r"Socket errors:.*", done.stdout)
+        if refused or not total or not rate or not int(total[1]):
+            raise Unable("under load: " + (refused[0] if refused else last_line(done.stdout) or "no answer"))
+        failed = sum(map(int, re.findall(r"\d+", errors[0]))) if errors else 0
+        return Figures(spent / int(total[1]) * 1e6, float(rate[1]), share, failed)
+
+    def settle(self) -> None:
+        """Wait until the server has seen that the last load's clients have left."""
+        for _ in range(START_SECONDS * 20):
+            if len(os.listdir(f"/proc/{self.pid}/fd")) < 32:
+                return
+            time.sleep(0.05)
+        raise Unable(f"connections of clients that have left are open after {START_SECONDS} s")
 
     def resident(self) -> int:
         """Bytes of the server's process in memory."""
@@ -258,142 +326,217 @@ def waited_seconds() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-# -- comparing ---------------------------------------------------------------------------------------
+# -- measuring ---------------------------------------------------------------------------------------
 
 
-def compare(options: argparse.Namespace, programs: Path, core: int) -> None:
-    with contextlib.ExitStack() as stack:
-        servers = {}
-        for peer in PEERS:
-            if options.only and peer.name not in options.only:
+def measure(title: str, loads: Mapping[str, Callable[[], Figures]], rounds: int, fails: bool = False) -> Results:
+    """Load in rounds, in which those named take turns; unless it `fails`, each request must have its answer."""
+    taken: dict[str, list[Figures]] = {name: [] for name in loads}
+    results: Results = {}
+    for _ in range(rounds):
+        for name, load in loads.items():
+            if name in results:
                 continue
-            note(f"starting {peer.name}")
+            note(f"{title}: {name}")
             try:
-                install(programs, peer.needs)
-                server = stack.enter_context(serving(peer.command, programs, core))
+                figures = load()
+                if figures.failed and not fails:
+                    raise Unable(f"under load: {figures.failed} requests without an answer")
+                taken[name].append(figures)
             except Unable as reason:
-                if peer.name == "webhal":
-                    raise Unable(f"webhal: {reason}") from None
-                print(f"{peer.name} is left out: {reason}")
-            else:
-                servers[f"{peer.name} {version(programs, peer.package)}"] = server
-        results = {}
-        for case in options.cases:
-            for connections in options.connections:
-                results[case.name, connections] = measure(servers, case, connections, options)
-                print_table(f"{case.name}, {connections} connections", results[case.name, connections])
-    print_budgets(results)
+                print(f"{title}, {name}: {reason}")
+                results[name] = None
+    return {name: results.get(name, sum_up(taken[name])) for name in loads}
 
 
-def measure(servers: dict[str, Server], case: Case, connections: int, options: argparse.Namespace) -> Results:
-    """Load the servers in rounds, in which they take turns."""
-    taken: dict[str, list[Figures]] = {name: [] for name in servers}
-    failed = set()
-    for name, server in servers.items():
-        try:
-            server.check(case)
-        except Unable as reason:
-            print(f"{name}, {case.name}: {reason}")
-            failed.add(name)
-    for _ in range(options.rounds):
-        for name, server in servers.items():
-            if name in failed:
-                continue
-            note(f"{case.name}, {connections} connections: {name}")
-            try:
-                taken[name].append(server.load(case, connections, options.seconds))
-            except Unable as reason:
-                print(f"{name}, {case.name}, {connections} connections: {reason}")
-                failed.add(name)
-    return {name: None if name in failed else sum_up(taken[name]) for name in servers}
-
-
-def sum_up(rounds: Sequence[Figures]) -> Result:
+def sum_up(rounds: Sequence[Figures]) -> Result | None:
+    if not rounds:
+        return None
     costs = [figures.cpu for figures in rounds]
     rates = [figures.rate for figures in rounds]
     others = max(figures.others for figures in rounds)
-    return Result(statistics.median(costs), statistics.median(rates), min(costs), max(costs), others)
+    failed = max(figures.failed for figures in rounds)
+    return Result(statistics.median(costs), statistics.median(rates), min(costs), max(costs), others, failed)
 
 
 def print_table(title: str, results: Results) -> None:
-    own = next((result for name, result in results.items() if name.startswith("webhal ")), None)
-    print(f"\n{title:26}{'µs CPU/request':>16}{'of the rounds':>16}{'requests/s':>14}{'webhal/peer':>14}")
+    """The first is the one that is compared with the others."""
+    own = next(iter(results.values()), None)
+    print(f"\n{title:48}{'µs CPU/request':>16}{'of the rounds':>16}{'requests/s':>14}{'ratio':>10}")
     for name, result in results.items():
         if result is None:
-            print(f"{name:26}{'–':>16}{'–':>16}{'–':>14}{'–':>14}")
+            print(f"{name:48}{'–':>16}{'–':>16}{'–':>14}{'–':>10}")
         else:
             ratio = f"{own.cpu / result.cpu:.2f}" if own and own is not result else ""
             spread = f"{result.least:.1f}–{result.most:.1f}"
-            print(f"{name:26}{result.cpu:>16.1f}{spread:>16}{result.rate:>14,.0f}{ratio:>14}")
+            print(f"{name:48}{result.cpu:>16.1f}{spread:>16}{result.rate:>14,.0f}{ratio:>10}")
     others = max((result.others for result in results.values() if result), default=0)
     if others > DISTURBING:
         print(f"other programs took up to {others:.0%} of the two cores: measure again when they are quiet")
     sys.stdout.flush()
 
 
-def print_budgets(results: dict[tuple[str, int], Results]) -> None:
-    print()
-    for case, peer, most in BUDGETS:
-        result_of = {name.split()[0]: result for name, result in results.get((case, 32), {}).items()}
-        own, other = result_of.get("webhal"), result_of.get(peer)
-        if own and other:
-            ratio = own.cpu / other.cpu
-            print(
-                f"{'met   ' if ratio <= most else 'MISSED'} {case}, 32 connections: {own.cpu:.1f} µs is {ratio:.2f} × "
-                f"{peer} ({other.cpu:.1f} µs); at most {most}"
-            )
+class Line(NamedTuple):
+    """One of the budgets: what was measured, and what it may be at most."""
+
+    what: str
+    found: float
+    most: float
+    form: str = "{:.2f} ×"
 
 
-# -- idle connections --------------------------------------------------------------------------------
+def print_budgets(lines: Sequence[Line]) -> None:
+    if lines:
+        print(f"\n{'budgets':56}{'':>12}{'at most':>12}")
+    for what, found, most, form in lines:
+        print(f"{what:56}{form.format(found):>12}{form.format(most):>12}  {'met' if found <= most else 'MISSED'}")
 
 
-def idle(count: int, programs: Path, core: int, options: argparse.Namespace) -> None:
-    """Print what `count` idle keep-alive connections cost webhal: memory each, and time of requests on others.
+# -- webhal and its peers ----------------------------------------------------------------------------
 
-    Two servers take turns, one with the idle connections and one without.
-    """
-    room = count + 1024
+
+def compare(options: argparse.Namespace, programs: Path, core: int) -> None:
+    with contextlib.ExitStack() as stack:
+        servers: dict[Peer, Server] = {}
+        for peer in dict.fromkeys(peer for case in options.cases for peer in case.peers):
+            if options.only and peer.name not in options.only:
+                continue
+            note(f"starting {peer.name}")
+            try:
+                install(programs, peer.needs)
+                servers[peer] = stack.enter_context(serving(peer.command, programs, core))
+            except Unable as reason:
+                if peer.package == "webhal":
+                    raise Unable(f"webhal: {reason}") from None
+                print(f"{peer.name} is left out: {reason}")
+        lines = []
+        for case in options.cases:
+            able = {}
+            for peer in case.peers:
+                if peer in servers:
+                    try:
+                        servers[peer].check(case)
+                        able[f"{peer.name} {version(programs, peer.package)}"] = servers[peer]
+                    except Unable as reason:
+                        if peer.package == "webhal":
+                            raise
+                        print(f"{peer.name}, {case.name}: {reason}")
+            for connections in options.connections:
+                title = f"{case.name}, {connections} connections"
+                loads = {
+                    name: functools.partial(server.load, case, connections, options.seconds)
+                    for name, server in able.items()
+                }
+                results = measure(title, loads, options.rounds)
+                print_table(title, results)
+                if connections == 32:
+                    lines += held(case, results)
+        print_budgets(lines)
+
+
+def held(case: Case, results: Results) -> list[Line]:
+    """The budgets of a case, as far as they were measured."""
+    of = {name.split()[0]: result for name, result in results.items()}
+    lines = []
+    for name, peer, most in BUDGETS:
+        own, other = of.get("webhal"), of.get(peer)
+        if name == case.name and own and other:
+            lines.append(Line(f"{name}: {own.cpu:.1f} µs; {peer} {other.cpu:.1f}", own.cpu / other.cpu, most))
+    return lines
+
+
+# -- many clients ------------------------------------------------------------------------------------
+
+
+def allow_descriptors(count: int) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, room), max(hard, room)))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, count), max(hard, count)))
     except (OSError, ValueError):
-        raise Unable(f"{room} descriptors are needed and {hard} allowed; try a smaller --idle") from None
+        raise Unable(f"{count} descriptors are needed and {hard} allowed: choose fewer clients") from None
+
+
+def beside(kinds: Sequence[Clients], count: int, programs: Path, core: int, options: argparse.Namespace) -> None:
+    """Print what `count` clients of each kind cost webhal: memory each, and time of requests on other connections."""
+    room = count + 1024
+    allow_descriptors(room)
     install(programs, CHECKOUT)
+    command = ("python", "webhal_waiting_app.py", "{port}", str(room))
     hello = CASES[0]
-    command = ("python", "webhal_idle_app.py", "{port}", str(room))
-    with contextlib.ExitStack() as stack:
-        empty, full = (stack.enter_context(serving(command, programs, core)) for _ in range(2))
-        for server in (empty, full):
-            server.check(hello)
-            server.load(hello, 32, 1)
-        before = full.resident()
-        note(f"opening {count} connections")
-        connections = [stack.enter_context(used_connection(full.port)) for _ in range(count)]
-        after = full.resident()
-        print(f"{count} idle connections: {(after - before) / count:,.0f} B each ({before:,} B grew to {after:,} B)")
-        for others in options.connections:
-            costs = measure({"without": empty, "with": full}, hello, others, options)
-            figures = ", ".join(f"{c.cpu:.1f} µs {name} them" for name, c in costs.items() if c)
-            print(f"hello, {others} other connections: {figures}")
-        poll = select.poll()
-        for connection in connections:
-            poll.register(connection, select.POLLIN)
-        closed = len(poll.poll(0))
-        if closed:
-            raise Unable(f"the server closed {closed} idle connections meanwhile")
+    lines = []
+    for kind in kinds:
+        who = f"{count:,} {kind.name}"
+        with contextlib.ExitStack() as stack:
+            # Two servers take turns, one with those clients and one without.
+            full, empty = (stack.enter_context(serving(command, programs, core)) for _ in range(2))
+            for server in (full, empty):
+                server.check(hello)
+                server.load(hello, 32, 1)
+            before = full.resident()
+            note(f"connecting {who}")
+            connections = [stack.enter_context(connected(full.port, kind)) for _ in range(count)]
+            full.check(hello)
+            each = (full.resident() - before) / count
+            print(f"\n{who}: {each:,.0f} B each")
+            if kind.memory:
+                lines.append(Line(f"{who}, memory of each", each, kind.memory, "{:,.0f} B"))
+            for others in options.connections:
+                title = f"{others} connections beside {who}"
+                loads = {
+                    name: functools.partial(server.load, hello, others, options.seconds)
+                    for name, server in {"beside them": full, "alone": empty}.items()
+                }
+                results = measure(title, loads, options.rounds)
+                print_table(title, results)
+                own, alone = results["beside them"], results["alone"]
+                if own and alone:
+                    lines.append(Line(title, own.cpu / alone.cpu, BESIDE))
+            poll = select.poll()
+            for connection in connections:
+                poll.register(connection, select.POLLIN)
+            answered = len(poll.poll(0))
+            if answered:
+                raise Unable(f"the server answered, or closed, {answered} of {who} meanwhile")
+    print_budgets(lines)
 
 
-def used_connection(port: int) -> socket.socket:
-    """A connection on which one request was answered."""
+def connected(port: int, kind: Clients) -> socket.socket:
+    """A connection that has sent its request and had the answer, if there is one."""
     connection = socket.create_connection((HOST, port), timeout=10)
-    connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
-    answer = b""
-    while not answer.endswith(b"Hello, world!"):
+    connection.sendall(kind.request)
+    received = b""
+    while not received.endswith(kind.answer):
         piece = connection.recv(4096)
         if not piece:
-            raise Unable("the server closed a connection after its first request")
-        answer += piece
+            raise Unable("the server closed a connection instead of answering")
+        received += piece
     return connection
+
+
+def overload(programs: Path, core: int, options: argparse.Namespace) -> None:
+    """Print what a request costs where more clients come than there are slots: not more than one that closes."""
+    allow_descriptors(4096)
+    install(programs, CHECKOUT)
+    hello = CASES[0]
+    title = "hello, 1,024 slots"
+    with serving(webhal("webhal_app.py").command, programs, core) as server:
+        server.check(hello)
+
+        def load(case: Case, connections: int) -> Figures:
+            server.settle()
+            return server.load(case, connections, options.seconds)
+
+        loads = {
+            "1,200 connections": lambda: load(hello, 1200),
+            "1,000 connections": lambda: load(hello, 1000),
+            "1,000, closed after each answer": lambda: load(CLOSING, 1000),
+        }
+        results = measure(title, loads, options.rounds, fails=True)
+    print_table(title, results)
+    own, _kept, closing = results.values()
+    if own and closing:
+        print(f"closed for others before they had an answer: at most {own.failed} in a round")
+        print_budgets([Line("1,200 connections: of what one that closes costs", own.cpu / closing.cpu, 1)])
 
 
 # -- the command line --------------------------------------------------------------------------------
@@ -418,21 +561,27 @@ def positive(text: str) -> int:
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="measure webhal and its peers on this PC")
     parser.add_argument("--quick", action="store_true", help="only hello, with 32 connections, in 3 rounds")
-    names = [peer.name for peer in PEERS]
+    names = dict.fromkeys(peer.name for case in CASES for peer in case.peers)
     parser.add_argument("--only", nargs="+", choices=names, metavar="NAME", help=", ".join(names))
-    parser.add_argument("--case", nargs="+", choices=[case.name for case in CASES], help="default: all")
+    cases = [case.name for case in CASES]
+    parser.add_argument("--case", nargs="+", choices=cases, metavar="NAME", help=", ".join(cases))
     parser.add_argument("--connections", nargs="+", type=positive, metavar="N", help="default: 1 32 256")
     parser.add_argument("--rounds", type=positive, metavar="N", help="in which the servers take turns; default: 5")
-    parser.add_argument(
-        "--seconds", type=positive, default=1, metavar="N", help="of load on a server in a round; default: 1"
+    parser.add_argument("--seconds", type=positive, metavar="N", help="of load in each; default: 1, of overload 3")
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument(
+        "--idle", nargs="?", type=positive, const=10_000, metavar="N", help="instead: N (10000) idle connections"
     )
-    parser.add_argument(
-        "--idle", nargs="?", type=positive, const=10_000, metavar="N", help="measure N (10000) idle connections instead"
+    instead.add_argument(
+        "--waiting", nargs="?", type=positive, const=900, metavar="N", help="instead: N (900) waiting handlers"
     )
+    instead.add_argument("--overload", action="store_true", help="instead: more clients than slots")
     options = parser.parse_args()
-    chosen = options.case or (["hello"] if options.quick else [case.name for case in CASES])
+    chosen = options.case or (["hello"] if options.quick else cases)
     options.cases = [case for case in CASES if case.name in chosen]
     options.rounds = options.rounds or (3 if options.quick else 5)
+    # To connect a thousand clients costs as much as many requests.
+    options.seconds = options.seconds or (3 if options.overload else 1)
     options.connections = options.connections or ([32] if options.quick else CONNECTIONS)
     return options
 
@@ -450,7 +599,11 @@ def main() -> None:
         os.sched_setaffinity(0, {cores[1]})
         programs = environment()
         if options.idle:
-            idle(options.idle, programs, cores[0], options)
+            beside([IDLE], options.idle, programs, cores[0], options)
+        elif options.waiting:
+            beside(WAITING, options.waiting, programs, cores[0], options)
+        elif options.overload:
+            overload(programs, cores[0], options)
         else:
             compare(options, programs, cores[0])
     except Unable as reason:
