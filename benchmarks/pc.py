@@ -332,10 +332,10 @@ def waited_seconds() -> float:
 def measure(title: str, loads: Mapping[str, Callable[[], Figures]], rounds: int, fails: bool = False) -> Results:
     """Load in rounds, in which those named take turns; unless it `fails`, each request must have its answer."""
     taken: dict[str, list[Figures]] = {name: [] for name in loads}
-    results: Results = {}
+    failed = set()
     for _ in range(rounds):
         for name, load in loads.items():
-            if name in results:
+            if name in failed:
                 continue
             note(f"{title}: {name}")
             try:
@@ -345,13 +345,11 @@ def measure(title: str, loads: Mapping[str, Callable[[], Figures]], rounds: int,
                 taken[name].append(figures)
             except Unable as reason:
                 print(f"{title}, {name}: {reason}")
-                results[name] = None
-    return {name: results.get(name, sum_up(taken[name])) for name in loads}
+                failed.add(name)
+    return {name: None if name in failed else sum_up(taken[name]) for name in loads}
 
 
-def sum_up(rounds: Sequence[Figures]) -> Result | None:
-    if not rounds:
-        return None
+def sum_up(rounds: Sequence[Figures]) -> Result:
     costs = [figures.cpu for figures in rounds]
     rates = [figures.rate for figures in rounds]
     others = max(figures.others for figures in rounds)
@@ -514,7 +512,7 @@ def connected(port: int, kind: Clients) -> socket.socket:
 
 
 def overload(programs: Path, core: int, options: argparse.Namespace) -> None:
-    """Print what a request costs where more clients come than there are slots: not more than one that closes."""
+    """Print what a request costs where more clients come than there are slots: at most what one that closes does."""
     allow_descriptors(4096)
     install(programs, CHECKOUT)
     hello = CASES[0]
@@ -533,10 +531,16 @@ def overload(programs: Path, core: int, options: argparse.Namespace) -> None:
         }
         results = measure(title, loads, options.rounds, fails=True)
     print_table(title, results)
-    own, _kept, closing = results.values()
-    if own and closing:
+    own, kept, closing = results.values()
+    if own and kept and closing:
         print(f"closed for others before they had an answer: at most {own.failed} in a round")
-        print_budgets([Line("1,200 connections: of what one that closes costs", own.cpu / closing.cpu, 1)])
+        closes = closing.cpu / kept.cpu
+        print_budgets(
+            [
+                Line("a request's cost, to that with 1,000 connections", own.cpu / kept.cpu, closes),
+                Line("time between answers, to that with 1,000 connections", kept.rate / own.rate, closes),
+            ]
+        )
 
 
 # -- the command line --------------------------------------------------------------------------------
