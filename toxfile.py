@@ -7,6 +7,7 @@ CI too, the one for a CircuitPython, where none is given: no package carries tha
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 from tox.plugin import impl
 from tox.tox_env.api import ToxEnv
@@ -17,10 +18,14 @@ BITS = {"micropython": "64", "micropython32": "32"}
 
 @impl
 def tox_before_run_commands(tox_env: ToxEnv) -> None:
-    if tox_env.conf.name == "circuitpython" and not os.environ.get("WEBHAL_CIRCUITPYTHON"):
+    name = tox_env.conf.name or ""
+    if name == "circuitpython" and not os.environ.get("WEBHAL_CIRCUITPYTHON"):
         raise Skip("WEBHAL_CIRCUITPYTHON does not name a CircuitPython executable, and no package carries one")
-    if bits := BITS.get(tox_env.conf.name or ""):
+    unavailable: type[Exception] = Fail if os.environ.get("CI") else Skip
+    if name == "micropython-newest" and not Path(tox_env.conf["env_bin_dir"], "micropython").exists():
+        raise unavailable("the package that carries the newest MicroPython is for Linux on x86-64 only")
+    if bits := BITS.get(name):
         tool = str(tox_env.core["tox_root"] / "tools/micropython.py")
         found = subprocess.run([sys.executable, tool, "--bits", bits], capture_output=True, text=True)
         if found.returncode:
-            raise (Fail if os.environ.get("CI") else Skip)(found.stderr.strip())
+            raise unavailable(found.stderr.strip())
