@@ -365,6 +365,7 @@ def test_port_that_another_program_holds(board, deploy, project):
     import serial
 
     there = board()
+    deploy(project / "app.py", "--to", there.target)  # then it starts no process, to which the lock would pass
     with serial.serial_for_url(there.target, exclusive=True):
         assert "held by another program" in one_line(deploy(project / "app.py", "--to", there.target))
     assert deploy(project / "app.py", "--to", there.target)[::2] == (0, "")
@@ -589,6 +590,7 @@ def test_power_that_goes_while_files_are_put_in_place_leaves_the_new_application
     steps = tmp_path / "steps"
     shutil.copytree(first_version, steps)
     with MicroPythonBoard("esp32", steps, micropython, wifi=AIR) as there:
+        assert page(there) == "one one"
         with monkeypatch.context() as patch:
             real = SerialBoard.complete
 
