@@ -124,7 +124,7 @@ def connection_fields(connection: "Connection", server: "Server", request: Reque
 def join(
     connection: "Connection", server: "Server", parts: "tuple[Any, ...]", more: "bytes | memoryview", work: "Any"
 ) -> None:
-    """Send the parts, which the receive buffer has room for, in one write from there; then `more`, then go on with `work`.
+    """Send the parts, which the receive buffer has room for, in one write from there; then `more`; go on with `work`.
 
     For where TCP_NODELAY is not, a small write waits until the one before has been acknowledged (RFC 1122, 4.2.3.4);
     and it takes no memory, but for what the platform does not take.

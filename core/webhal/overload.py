@@ -16,7 +16,7 @@ _ACCEPTS = 8  # in one step, and so many answers close their connections for tho
 
 
 def accept(server: "Server", first: bool = False) -> None:
-    """Accept who waits, in the place of whoever can be spared; the busy step calls it until nobody waits any more."""
+    """Accept who waits, in the place of whoever can be spared; the busy step calls it until there is room for all."""
     network = server.network
     server.closes = _ACCEPTS
     full = len(server.slots) >= server.connections
@@ -27,22 +27,23 @@ def accept(server: "Server", first: bool = False) -> None:
         full = len(server.slots) >= server.connections
         victim = _victim(server) if full else None
         if full and not victim:
-            break
+            return
         try:
             pair = network.accept(server.listener)
         except (OSError, MemoryError):  # no socket to spare
             victim = victim or _victim(server)
             if victim:
                 victim.drop(server)
-            break
-        if not pair:
-            network.watch(server.listener, True, False)
-            server.full = False
-            server.closes = 0
             return
+        if not pair:
+            break
         if victim:
             victim.drop(server)
         server.admit(pair[0], pair[1])
+    if not pair or len(server.slots) < server.connections:
+        network.watch(server.listener, True, False)
+        server.full = False
+        server.closes = 0
 
 
 def _victim(server: "Server") -> "Connection | None":

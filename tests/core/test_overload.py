@@ -137,6 +137,20 @@ def test_running_handlers_are_left_alone_and_newcomers_wait():
         assert bench.net.now < 3500
 
 
+def test_who_has_waited_for_room_is_accepted_at_once_when_there_is_some():
+    with serve(hello(), harsh=False, connections=60) as bench:
+        idle = [bench.connect() for _ in range(60)]
+        bench.run(10)
+        waiting = [bench.connect(get("/", CLOSE)) for _ in range(60)]
+        bench.run(10)
+        assert len(bench.server.slots) == 60 and not any([client.received for client in waiting])
+        for client in idle:
+            client.close()
+        start = bench.net.now
+        bench.until(lambda: all([client.received.endswith(b"hello") for client in waiting]))
+        assert bench.net.now - start < 60, bench.net.now - start
+
+
 def test_a_full_server_that_waits_is_not_busy():
     with serve(hello(), harsh=False) as bench:
         sleepers = [bench.connect(get("/sleep")) for _ in range(4)]
