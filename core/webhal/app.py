@@ -130,9 +130,7 @@ class App:
         # So that a board forgets run.py; here, because deeper in the stack MicroPython may still find pointers to it.
         listen = prepare = None  # type: ignore[assignment]
         gc.collect()
-        server = webhal.server.create(self, network, limits)
-        server.adopt(*place)
-        server.run()
+        webhal.server.create(self, network, limits, place).run()
 
     # -- what a server asks -----------------------------------------------------------------------------
 

@@ -193,7 +193,8 @@ def taken(connection: "Connection", server: "Server") -> None:
     """`out` is sent: on to `more`, `work`, or the next request."""
     work = connection.work
     more = connection.more
-    connection.out = b""
+    if connection.out:
+        connection.out = b""
     connection.since = server.now
     if more:
         connection.more = b""

@@ -125,7 +125,8 @@ class Reader:
         if end > 3:
             request = _plain_head(bytes(data if start == 0 and end == len(data) else data[start:end]))
             if request:
-                self.looked = 0
+                if self.looked:
+                    self.looked = 0
                 self.start = end
                 self.left = request.length
                 return request

@@ -235,7 +235,12 @@ class Server:
             webhal.date.tick(self)
 
 
-def create(app: "App", network: "Network", limits: "Limits") -> Server:
-    """The server that suits a network: its own, where it offers one (net.Optional). `limits` are all there are."""
+def create(app: "App", network: "Network", limits: "Limits", place: "tuple[Any, int, str] | None" = None) -> Server:
+    """The server that suits a network: its own, where it offers one (net.Optional). `limits` are all there are.
+
+    place: what starting.listen returned, for a server that listens already.
+    """
     server: Server = getattr(network, "Server", Server)(app, network, limits)
+    if place:
+        server.adopt(*place)
     return server

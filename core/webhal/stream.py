@@ -100,11 +100,13 @@ class Stream:
 
     def step(self, server: "Server", connection: "Connection") -> None:
         """Send the next piece, or what is left of one; where memory is short, until the deadline for writing."""
-        self.deaf = False
+        if self.deaf:  # what has its default is not set: each entry of its own takes memory
+            self.deaf = False
         try:
             if self.piece or self.next(server, connection):
                 self.write(server, connection)
-            self.short = None
+            if self.short is not None:
+                self.short = None
         except MemoryError:
             if self.source is None:
                 raise
@@ -122,7 +124,8 @@ class Stream:
         if connection.phase == "rest":
             self.resumed = server.now
             connection.phase = "handler"
-        self.waiting = None
+        if self.waiting:
+            self.waiting = None
         source = self.source
         try:
             if hasattr(source, "send"):
