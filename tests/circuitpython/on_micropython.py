@@ -64,7 +64,7 @@ def test_every_file_compiles_on_a_board_with_100_kb_of_heap(load):
 
 
 def test_what_most_applications_load_compiles_together(load):
-    features = ["exchange", "routing", "request", "errors", "stream", "task", "refusing", "overload", "cookies"]
+    features = ["exchange", "routing", "request", "errors", "stream", "task", "refusing", "overload", "fields"]
     features.append("chunked")
     names = ["webhal.app", "webhal.starting", *PORT, "webhal.server", *[f"webhal.{feature}" for feature in features]]
     assert load(*names) == "all loaded\n"

@@ -16,7 +16,7 @@ PC_ONLY = {"webhal.__main__", "webhal.net", "webhal_micropython.unix"}
 # Loaded only if an application asks for it, and what in its text shows that it does. Everything else may be
 # loaded because of what some client sends.
 OPTIONAL = {
-    "webhal.cookies": {"set_cookie"},
+    "webhal.fields": {"redirect", "set_cookie"},
     "webhal.stream": {"async", "yield", "stream", "iter", "map", "filter", "zip"},
     "webhal.task": {"async", "sleep_ms"},
     "webhal.topic": {"Topic", "Event"},
