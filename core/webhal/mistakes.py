@@ -62,6 +62,11 @@ def uncallable(handler: "Any") -> TypeError:
     return TypeError("a handler is a function, not %r; a decorator below must return the function" % (handler,))
 
 
+def asynchronous(handler: "Any") -> TypeError:
+    """For a hook, an error handler or a listener that nobody would await."""
+    return TypeError("only the handler of a route may be async, which %s is not" % name(handler))
+
+
 def second(what: str, first: "Any", handler: "Any") -> ValueError:
     """For a handler that would never be called, because there is one for the same."""
     return ValueError("%s has a handler already, %s: not %s too" % (what, name(first), name(handler)))

@@ -3,6 +3,8 @@
 A board forgets this once it serves.
 """
 
+import sys
+
 import webhal
 
 TYPE_CHECKING = False
@@ -81,4 +83,7 @@ def on(app: "App", event: str) -> "Callable[[H], H]":
 def _callable(handler: "H") -> "H":
     if not callable(handler):
         raise webhal.mistakes.uncallable(handler)
+    if sys.implementation.name == "cpython":  # boards do not know before it is called
+        if getattr(getattr(handler, "__code__", None), "co_flags", 0) & 0x80:
+            raise webhal.mistakes.asynchronous(handler)
     return handler

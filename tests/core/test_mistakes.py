@@ -85,6 +85,20 @@ def test_what_is_no_function():
     assert TestClient(app).get("/").status == 404
 
 
+if CPYTHON:
+
+    def test_hooks_that_nobody_would_await():
+        async def waits(*values):
+            return "waited"
+
+        app = App()
+        for register in (app.error(404), app.on("listen"), app.before_request, app.after_request):
+            text = raises(TypeError, register, waits)
+            assert names(waits, text) and "async" in text
+        app.get("/")(waits)
+        assert TestClient(app).get("/").text == "waited"
+
+
 # -- answers ------------------------------------------------------------------------------------------------
 
 
