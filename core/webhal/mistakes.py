@@ -29,7 +29,7 @@ _WORDS = {
     "length": "Content-Length is %s, but the body has %d bytes",
     "status": "a status is an int from 200 to 599, not %r",
     "name": "%s is written by webhal itself",
-    "value": "a field's value is str, a number, or a list of them, not %r: %r",
+    "value": "the value of %s is str, a number, or a list of them, not %r",
     "headers": "not a response field: %r: %r",
     "json": "JSON has no %r",
 }
@@ -87,15 +87,14 @@ def answer(request: "Request", response: "Response", error: BaseException, field
 
 def unsendable(request: "Request", response: "Any", error: BaseException) -> Exception:
     """For a response that raised `error` when it was to be sent."""
-    what: "Any" = error.args[0] if error.args else None
-    known = what in _WORDS
-    words = _WORDS[what] % error.args[1:] if known else str(error)
+    what = str(error.args[0]) if error.args else ""
+    words = _WORDS[what] % error.args[1:] if what in _WORDS else str(error)
     if isinstance(response.body, tuple):
         words += "; a tuple is (body, status) or (body, status, headers)"
     kind = TypeError if isinstance(error, TypeError) else ValueError
     told = kind(_told(request, "returned", response.body, words))
     if sys.implementation.name == "cpython":
-        told.__cause__ = None if known else error
+        told.__cause__ = None if isinstance(error, (TypeError, ValueError)) else error  # whose traceback tells more
     return told
 
 
@@ -111,8 +110,8 @@ def piece(request: "Request", value: object) -> TypeError:
 
 def _told(request: "Request", did: str, value: object, words: str) -> str:
     """Who did what, and what would be right."""
-    what = type(value).__name__
-    if not isinstance(value, (str, bytes, bytearray, dict, list)):
+    what = "None" if value is None else type(value).__name__
+    if not (value is None or isinstance(value, (str, bytes, bytearray, dict, list))):
         what += " " + repr(value)[:60]
     handler = _find(request)
     who = name(handler) if handler else request.method + " " + request.path
