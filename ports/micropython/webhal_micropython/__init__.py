@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> object:
-    home = "webhal_micropython." + name
+    home = __name__ + "." + name
     try:
         return __import__(home, None, None, (name,))
     except ImportError:

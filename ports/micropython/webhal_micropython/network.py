@@ -30,14 +30,15 @@ class Network:
     ticks_ms = time.ticks_ms  # type: ignore[attr-defined]
     ticks_diff = time.ticks_diff  # type: ignore[attr-defined]
     recv_into = staticmethod(socket.socket.readinto)  # type: ignore[attr-defined] # None where nothing is there
-    nic: "Any" = None
     tried: int  # ticks_ms when joining was begun last
 
     def __init__(self, **settings: "Any") -> None:
         self.settings = settings
+        self.nic: "Any" = None
         self.poller: "Any" = select.poll()
         self.ready: "list[Any]" = []
         self.port: "dict[Any, int]" = {}  # of each open listener, because nothing tells the port of a socket
+        self.local_port: "Any" = self.port.get
 
     # -- link ---------------------------------------------------------------------------------------
 
@@ -59,9 +60,6 @@ class Network:
 
     def listen(self, port: int, host: str, backlog: int) -> "Any":
         return webhal_micropython.link.listen(self, port, host, backlog)
-
-    def local_port(self, listener: "Any") -> int:
-        return self.port[listener]
 
     def accept(self, listener: "Any") -> "tuple[Any, tuple[str, int]] | None":
         bytearray(128)  # more than what follows takes: who cannot be accepted for lack of memory shall go on waiting
