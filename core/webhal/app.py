@@ -127,7 +127,7 @@ class App:
 
         network, limits = prepare(network, limits)
         place = listen(network, port, host, limits["connections"])
-        # So that a board forgets run.py; here, because deeper in the stack MicroPython may still find pointers to it.
+        # So that a board forgets starting.py; here, for deeper in the stack MicroPython may still find pointers to it.
         listen = prepare = None  # type: ignore[assignment]
         gc.collect()
         webhal.server.create(self, network, limits, place).run()

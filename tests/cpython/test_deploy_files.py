@@ -81,7 +81,7 @@ def test_minimal_has_the_sockets_of_other_radios_for_a_network_that_the_applicat
 def test_nothing_for_pcs_is_sent():
     for runtime in ("micropython", "circuitpython"):
         found = library.select([], runtime, "full")
-        assert not {"webhal/net.py", "webhal/cpython.py", "webhal/fast_head.py"} & set(found)
+        assert not {"webhal/net.py", "webhal/__main__.py"} & set(found)
         assert not [name for name in found if "testing" in name or "cpython" in name.replace("circuitpython", "")]
 
 
