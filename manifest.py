@@ -32,6 +32,7 @@ package(
         "task.py",
         "text.py",
         "topic.py",
+        "unicode.py",
     ),
     base_path="core",
     opt=3,

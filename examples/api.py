@@ -1,7 +1,7 @@
 """A small JSON API with a parameter in its path, a form, and an upload that is echoed back as a stream.
 
     curl localhost:8000/lamps/1
-    curl -X PUT -d '{"on": true}' localhost:8000/lamps/1
+    curl -X PUT --json '{"on": true}' localhost:8000/lamps/1
     curl -T FILE -X POST localhost:8000/echo
 """
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from webhal import task as task
     from webhal import text as text
     from webhal import topic as topic
+    from webhal import unicode as unicode
     __version__: str
 
     from webhal.app import App as App
@@ -56,7 +57,7 @@ _NAMES = (
 # more than there is costs itself, and not all that come after.
 _RESERVE = 1536
 # What makes room for another module: these have no classes that must be the same ones for ever, and are seldom needed.
-_SPARE = "mistakes head chunked request fields text routing refusing overload link"
+_SPARE = "mistakes head chunked request fields text unicode routing refusing overload link"
 
 
 def __getattr__(name: str) -> object:

@@ -113,7 +113,9 @@ def _path(method: str, target: str) -> str:
     if query >= 0:
         path = path[:query]
     if "%" in path:
-        path = webhal.text.unquote(path)
+        if not _escapes(path.encode()):
+            raise HTTPError(400, "malformed percent-escape")
+        path = webhal.text.decode(webhal.request.unquote(path.encode()))
         if "\0" in path:  # RFC 3986, 7.3
             raise HTTPError(400, "NUL in the path")
     return path

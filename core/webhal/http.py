@@ -41,6 +41,7 @@ class Request:
     body     the body, as bytes
     client   (address, port) of the peer
     app      the App that answers
+    pairs    most names that args and form take, 1000; of all requests: Request.pairs = 5000
 
     Other attributes (args, headers, cookies, text, json, form, files …) come from request.py when first used.
     """
@@ -69,6 +70,7 @@ class Request:
         form: MultiDict
         headers: MultiDict
         json: Any
+        pairs: int
         state: Any  # the application's own
         text: str
 

@@ -1,7 +1,7 @@
 """What a Request offers beyond its head and body, loaded when an application first asks for it.
 
 `attribute` makes each of these once: args, headers, cookies, form, read, state; text and json are in text.py. The
-judgement of a request's bytes is in http.py; what is malformed in a value here is answered with 400 all the same.
+judgement of a request's bytes is in http.py; what is wrong with a value here is answered all the same.
 """
 
 import sys
@@ -15,9 +15,19 @@ if TYPE_CHECKING:
 
     from webhal.http import Request
 
+_HEX = b"0123456789abcdefABCDEF"
+_PAIRS = 1000  # of a form or a query, as in Django and Starlette: each costs more time than its bytes tell
+_MANY = 32  # names; fewer are looked for one by one
+
 
 class MultiDict:
-    """Names with one or several str values, in the order in which the client sent them."""
+    """Names with one or several str values, in the order in which the client sent them.
+
+    Of a request's fields the names are in any case, and several values of a name are one (RFC 9110, 5.3).
+    """
+
+    if sys.implementation.name == "cpython":  # boards have not the memory for many names
+        known: "dict[str, list[str]] | None" = None  # the values of each name, where there are many
 
     def __init__(self, pairs: "list[tuple[str, str]]", head: bytes = b"") -> None:
         self.pairs = pairs
@@ -25,9 +35,18 @@ class MultiDict:
 
     def getlist(self, name: str) -> "list[str]":
         """All values of `name`."""
-        if self.head:
+        head = self.head
+        if head:
             name = name.lower()
-        return [value for known, value in self.items() if known == name]
+        if sys.implementation.name == "cpython":
+            if self.known is None and (head.count(b"\n") if head else len(self.pairs)) > _MANY:
+                self.known = {}
+                for known, value in self.items():
+                    self.known.setdefault(known, []).append(value)
+            if self.known is not None:
+                return list(self.known.get(name, ()))
+        pairs = fields(head, name) if head else self.pairs
+        return [value for known, value in pairs if known == name]
 
     if TYPE_CHECKING:
 
@@ -38,22 +57,24 @@ class MultiDict:
         def get(self, name: str, default: str) -> str: ...
 
     def get(self, name: str, default: "str | None" = None) -> "str | None":
-        """The first value of `name`, or `default`."""
-        values = self.getlist(name)
-        return values[0] if values else default
-
-    def __getitem__(self, name: str) -> str:
-        """The first value of `name`; raises KeyError."""
+        """The first value of `name`, of fields all of them, joined by commas (Cookie by semicolons); or `default`."""
         values = self.getlist(name)
         if not values:
-            raise KeyError(name)
-        return values[0]
+            return default
+        return ("; " if name.lower() == "cookie" else ", ").join(values) if self.head else values[0]
+
+    def __getitem__(self, name: str) -> str:
+        """The same. Raises HTTPError(400) where there is none: that the client did not send it is its fault."""
+        value = self.get(name)
+        if value is None:
+            raise webhal.errors.HTTPError(400, name + " is missing")
+        return value
 
     def __contains__(self, name: str) -> bool:
         return bool(self.getlist(name))
 
     def __iter__(self) -> "Iterator[str]":
-        return iter([name for name, _ in self.items()])
+        return iter(self.keys())
 
     def __len__(self) -> int:
         pairs = self.items()
@@ -64,9 +85,38 @@ class MultiDict:
         def __repr__(self) -> str:
             return "MultiDict(%r)" % (self.items(),)
 
+    def keys(self) -> "list[str]":
+        """The names, one with several values several times."""
+        return [name for name, _ in self.items()]
+
     def items(self) -> "list[tuple[str, str]]":
         """(name, value) pairs, a name with several values several times."""
-        return _fields(self.head) if self.head else self.pairs
+        return fields(self.head) if self.head else self.pairs
+
+
+def fields(head: bytes, name: str = "") -> "list[tuple[str, str]]":
+    """The fields of a head, names in lower case, or those called `name`; of a refused head what looks like a field."""
+    wanted = name.encode()
+    pairs = []
+    stop = head.find(b"\r\n")
+    while stop >= 0:
+        begin = stop + 2
+        stop = head.find(b"\r\n", begin)
+        end = len(head) if stop < 0 else stop
+        colon = head.find(b":", begin, end)
+        if colon > begin and (not wanted or colon - begin == len(wanted)):
+            known = head[begin:colon].lower()
+            if not wanted or known == wanted:
+                pairs.append((name or _text(known), _text(head[colon + 1 : end].strip(b" \t"))))
+    return pairs
+
+
+def _text(data: bytes) -> str:
+    """UTF-8 text, or ISO 8859-1, as fields were once."""
+    try:
+        return str(data, "utf-8")
+    except UnicodeError:
+        return webhal.unicode.latin1(data)
 
 
 class State:
@@ -79,20 +129,24 @@ def attribute(request: "Request", name: str) -> object:
         return MultiDict([], request.head)
     if name == "args":
         query = request.target.find("?")
-        return MultiDict(_pairs(request.target[query + 1 :] if query >= 0 else ""))
+        return MultiDict(_pairs(request, request.target[query + 1 :].encode() if query >= 0 else b""))
     if name == "cookies":
         cookies: "dict[str, str]" = {}  # RFC 6265, 4.2; the first of a name wins
-        for part in ";".join(request.headers.getlist("cookie")).split(";"):
+        for part in request.headers.get("cookie", "").split(";"):
             equals = part.find("=")
-            known = part[:equals].strip()
+            known = part[:equals].strip(" \t")  # no other space: it would make one name of two
             if equals > 0 and known and known not in cookies:
-                cookies[known] = part[equals + 1 :].strip().strip('"')
+                value = part[equals + 1 :].strip(" \t")
+                if len(value) > 1 and value[:1] == value[-1:] == '"':
+                    value = value[1:-1]
+                cookies[known] = value
         return cookies
     if name == "form":
-        kind = request.headers.get("content-type") or ""
-        if kind.split(";")[0].strip().lower() != "application/x-www-form-urlencoded":
+        if request.body and webhal.text.media_type(request) != b"application/x-www-form-urlencoded":
             raise webhal.errors.HTTPError(415, "a form is application/x-www-form-urlencoded")
-        return MultiDict(_pairs(webhal.text.decode(request.body)))
+        return MultiDict(_pairs(request, request.body))
+    if name == "pairs":
+        return _PAIRS
     if name == "body":
         if request.connection:
             raise RuntimeError("this handler reads the body: await request.read(n), until it is empty")
@@ -104,40 +158,40 @@ def attribute(request: "Request", name: str) -> object:
     raise AttributeError("a request has no " + repr(name))
 
 
-def _pairs(text: str) -> "list[tuple[str, str]]":
-    """The names and values of a query or an urlencoded form."""
+def _pairs(request: "Request", data: bytes) -> "list[tuple[str, str]]":
+    """The names and values of a query or an urlencoded form, read as browsers write them (WHATWG URL, 5.1).
+
+    Raises HTTPError(413) for more than request.pairs of them.
+    """
+    parts = [part for part in data.replace(b"+", b" ").split(b"&") if part]
+    if len(parts) > request.pairs:
+        raise webhal.errors.HTTPError(413, "too many names")
     pairs = []
-    for part in text.replace("+", " ").split("&"):
-        if part:
-            equals = part.find("=")
-            if equals < 0:
-                pairs.append((webhal.text.unquote(part), ""))
-            else:
-                pairs.append((webhal.text.unquote(part[:equals]), webhal.text.unquote(part[equals + 1 :])))
+    for part in parts:
+        equals = part.find(b"=")
+        if equals < 0:
+            equals = len(part)
+        pairs.append((_plain(part[:equals]), _plain(part[equals + 1 :])))
     return pairs
 
 
-def _fields(head: bytes) -> "list[tuple[str, str]]":
-    """The fields of a head, names in lower case; of a refused one what looks like a field."""
-    pairs = []
-    for line in head.split(b"\r\n")[1:]:
-        colon = line.find(b":")
-        if colon > 0:
-            pairs.append((_text(line[:colon]).lower(), _text(line[colon + 1 :].strip(b" \t"))))
-    return pairs
+def unquote(data: bytes) -> bytes:
+    """`data` with percent-escapes decoded, once (RFC 3986, 2.1); a % that begins none stays."""
+    parts = data.split(b"%")
+    whole = [parts[0]]
+    for part in parts[1:]:
+        if len(part) < 2 or part[:2].strip(_HEX):
+            whole.append(b"%" + part)
+        else:
+            whole.append(bytes((int(part[:2], 16),)))
+            whole.append(part[2:])
+    return b"".join(whole)
 
 
-def _text(data: bytes) -> str:
-    """UTF-8 text, or ISO 8859-1, as fields were once."""
+def _plain(data: bytes) -> str:
+    """Urlencoded text: nothing that a person could type is an error."""
+    data = unquote(data)
     try:
         return str(data, "utf-8")
     except UnicodeError:
-        # As UTF-8 first, for MicroPython keeps what chr() gives, in a table that may need room to grow.
-        text = bytearray()
-        for byte in data:
-            if byte < 0x80:
-                text.append(byte)
-            else:
-                text.append(0xC0 | byte >> 6)
-                text.append(0x80 | byte & 0x3F)
-        return str(text, "utf-8")
+        return webhal.unicode.replace(data)

@@ -115,7 +115,8 @@ def test_other_methods_than_those_of_http_have_routes_too():
     assert answer(app, "M-SEARCH", "/events", body="x") == "M-SEARCH"
     assert answer(app, "LINK", "/a/y") == "a"
     response = TestClient(app).get("/events")
-    assert (response.status, response.headers["allow"]) == (405, "SUBSCRIBE, M-SEARCH, OPTIONS")
+    assert response.status == 405
+    assert sorted(response.headers["allow"].split(", ")) == ["M-SEARCH", "OPTIONS", "SUBSCRIBE"]
     assert answer(app, "LINK", "/events") == 405
     assert answer(app, "LINK", "/") == 404
     for method in ("UNSUBSCRIBE", "subscribe", "SUB", "E"):

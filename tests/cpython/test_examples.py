@@ -251,7 +251,7 @@ def test_api_has_lamps(api):
 )
 def test_api_words_its_errors_in_json(api, method, path, body, status, message):
     connection = http.client.HTTPConnection("127.0.0.1", api.port, timeout=30)
-    connection.request(method, path, body)
+    connection.request(method, path, body, {"Content-Type": "application/json"})
     response = connection.getresponse()
     assert json.loads(response.read()) == {"status": status, "error": message}
     assert response.status == status
