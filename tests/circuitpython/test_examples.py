@@ -39,8 +39,8 @@ class Run:
         self.printed.append(" ".join([str(value) for value in values]))
 
 
-def request(method, path, body=b""):
-    head = "%s %s HTTP/1.1\r\nHost: board\r\nContent-Length: %d\r\n\r\n" % (method, path, len(body))
+def request(method, path, body=b"", fields=""):
+    head = "%s %s HTTP/1.1\r\nHost: board\r\nContent-Length: %d\r\n%s\r\n" % (method, path, len(body), fields)
     return head.encode() + body
 
 
@@ -91,7 +91,7 @@ def test_api():
             8000,
             [
                 request("GET", "/lamps/1"),
-                request("PUT", "/lamps/1", b'{"on": true}'),
+                request("PUT", "/lamps/1", b'{"on": true}', "Content-Type: application/json\r\n"),
                 request("GET", "/lamps/1"),
                 request("GET", "/lamps/9"),
                 request("POST", "/echo", upload),

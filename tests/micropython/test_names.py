@@ -15,7 +15,7 @@ WORDS = CHARACTERS + [2 * character for character in CHARACTERS]
 def test_of_clients_are_not_kept(serve_code, compiled, tmp_path):
     server = serve_code([compiled, SERVED], "import names_app; names_app.main(PORT)", MEMORY)
     use(server, "warming")
-    use(server, '";')  # which a cookie cannot carry: what logs it is loaded now
+    use(server, '";\xe9')  # which a cookie cannot carry, and a field not in UTF-8: what tells that is loaded now
     before = names(server, tmp_path)
     assert "warming" not in before
     assert "set_cookie" in before
