@@ -244,9 +244,9 @@ def test_api_has_lamps(api):
         ("PUT", "/lamps/1", '{"on": "maybe"}', 422, 'send {"on": true} or {"on": false}'),
         ("PUT", "/lamps/1", "[]", 422, 'send {"on": true} or {"on": false}'),
         ("PUT", "/lamps/1", "{", 400, "malformed JSON"),
-        ("GET", "/lamps/one", None, 404, ""),
-        ("DELETE", "/lamps/1", None, 405, ""),
-        ("BREW", "/lamps/1", None, 501, ""),
+        ("GET", "/lamps/one", None, 404, "Not Found"),
+        ("DELETE", "/lamps/1", None, 405, "Method Not Allowed"),
+        ("BREW", "/lamps/1", None, 501, "Not Implemented"),
     ],
 )
 def test_api_words_its_errors_in_json(api, method, path, body, status, message):
