@@ -129,9 +129,12 @@ def _host(target: str) -> str:
 
 def _escapes(data: bytes) -> bool:
     """Whether each % begins a percent-escape."""
-    for part in data.split(b"%")[1:]:
-        if len(part) < 2 or part[:2].strip(HEX):
+    place = data.find(b"%")
+    while place >= 0:
+        digits = data[place + 1 : place + 3]
+        if len(digits) < 2 or digits.strip(HEX):
             return False
+        place = data.find(b"%", place + 3)
     return True
 
 

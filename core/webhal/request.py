@@ -163,29 +163,38 @@ def _pairs(request: "Request", data: bytes) -> "list[tuple[str, str]]":
 
     Raises HTTPError(413) for more than request.pairs of them.
     """
-    parts = [part for part in data.replace(b"+", b" ").split(b"&") if part]
-    if len(parts) > request.pairs:
-        raise webhal.errors.HTTPError(413, "too many names")
-    pairs = []
-    for part in parts:
-        equals = part.find(b"=")
-        if equals < 0:
-            equals = len(part)
-        pairs.append((_plain(part[:equals]), _plain(part[equals + 1 :])))
+    pairs: "list[tuple[str, str]]" = []
+    data = data.replace(b"+", b" ")
+    start = 0
+    while start < len(data):  # piece by piece: a list of thousands is what a board has no room for
+        stop = data.find(b"&", start)
+        if stop < 0:
+            stop = len(data)
+        if stop > start:
+            if len(pairs) == request.pairs:
+                raise webhal.errors.HTTPError(413, "too many names")
+            equals = data.find(b"=", start, stop)
+            if equals < 0:
+                equals = stop
+            pairs.append((_plain(data[start:equals]), _plain(data[equals + 1 : stop])))
+        start = stop + 1
     return pairs
 
 
 def unquote(data: bytes) -> bytes:
     """`data` with percent-escapes decoded, once (RFC 3986, 2.1); a % that begins none stays."""
-    parts = data.split(b"%")
-    whole = [parts[0]]
-    for part in parts[1:]:
-        if len(part) < 2 or part[:2].strip(_HEX):
-            whole.append(b"%" + part)
-        else:
-            whole.append(bytes((int(part[:2], 16),)))
-            whole.append(part[2:])
-    return b"".join(whole)
+    out = bytearray()
+    start = 0
+    place = data.find(b"%")
+    while place >= 0:
+        digits = data[place + 1 : place + 3]
+        if len(digits) > 1 and not digits.strip(_HEX):
+            out.extend(data[start:place])
+            out.append(int(digits, 16))
+            start = place + 3
+        place = data.find(b"%", place + 1)
+    out.extend(data[start:])
+    return bytes(out)
 
 
 def _plain(data: bytes) -> str:

@@ -402,6 +402,14 @@ def test_unquote():
         assert unquote(text) == text, text
 
 
+def test_many_escapes_take_little_memory():
+    # In a board's heap: a list of thousands of pieces takes 16 times their bytes.
+    assert unquote(b"%41" * 1300) == b"A" * 1300
+    form = request("/", FORM, b"%41&" * 1300)
+    form.pairs = 9
+    assert refusal(lambda: form.form)[0] == 413
+
+
 def test_decode():
     assert decode(b"\xe2\x82\xac") == "\u20ac"
     assert decode(bytearray(b"a")) == "a"
