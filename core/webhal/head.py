@@ -115,7 +115,7 @@ def _path(method: str, target: str) -> str:
     if "%" in path:
         if not _escapes(path.encode()):
             raise HTTPError(400, "malformed percent-escape")
-        path = webhal.text.decode(webhal.request.unquote(path.encode()))
+        path = webhal.text.decode(webhal.text.unquote(path.encode()))
         if "\0" in path:  # RFC 3986, 7.3
             raise HTTPError(400, "NUL in the path")
     return path

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from webhal.http import Request
 
-_HEX = b"0123456789abcdefABCDEF"
 _PAIRS = 1000  # of a form or a query, as in Django and Starlette: each costs more time than its bytes tell
 _MANY = 32  # names; fewer are looked for one by one
 
@@ -181,25 +180,9 @@ def _pairs(request: "Request", data: bytes) -> "list[tuple[str, str]]":
     return pairs
 
 
-def unquote(data: bytes) -> bytes:
-    """`data` with percent-escapes decoded, once (RFC 3986, 2.1); a % that begins none stays."""
-    out = bytearray()
-    start = 0
-    place = data.find(b"%")
-    while place >= 0:
-        digits = data[place + 1 : place + 3]
-        if len(digits) > 1 and not digits.strip(_HEX):
-            out.extend(data[start:place])
-            out.append(int(digits, 16))
-            start = place + 3
-        place = data.find(b"%", place + 1)
-    out.extend(data[start:])
-    return bytes(out)
-
-
 def _plain(data: bytes) -> str:
     """Urlencoded text: nothing that a person could type is an error."""
-    data = unquote(data)
+    data = webhal.text.unquote(data)
     try:
         return str(data, "utf-8")
     except UnicodeError:

@@ -1,4 +1,4 @@
-"""Text that a client sent as bytes, UTF-8 or JSON; loaded when a client, or a handler, uses it.
+"""Text that a client sent as bytes: UTF-8, JSON, and percent-escapes; loaded when a client, or a handler, uses one.
 
 What is not plain UTF-8 is in unicode.py.
 """
@@ -10,6 +10,8 @@ import webhal
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from webhal.http import Request
+
+_HEX = b"0123456789abcdefABCDEF"
 
 if sys.implementation.name == "cpython":
     from json import JSONDecoder
@@ -47,6 +49,22 @@ def decode(data: bytes) -> str:
         return str(data, "utf-8")
     except UnicodeError:
         raise webhal.errors.HTTPError(400, "not UTF-8") from None
+
+
+def unquote(data: bytes) -> bytes:
+    """`data` with percent-escapes decoded, once (RFC 3986, 2.1); a % that begins none stays."""
+    out = bytearray()
+    start = 0
+    place = data.find(b"%")
+    while place >= 0:
+        digits = data[place + 1 : place + 3]
+        if len(digits) > 1 and not digits.strip(_HEX):
+            out.extend(data[start:place])
+            out.append(int(digits, 16))
+            start = place + 3
+        place = data.find(b"%", place + 1)
+    out.extend(data[start:])
+    return bytes(out)
 
 
 def media_type(request: "Request") -> bytes:

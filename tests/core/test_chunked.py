@@ -1,4 +1,4 @@
-"""Chunked bodies: what the vectors cannot say: how pieces are cut, where a reader stands, who waits."""
+"""Chunked bodies, what chunked.jsonl cannot say: how pieces are cut, where a reader stands, who waits."""
 
 from serving import get, serve
 

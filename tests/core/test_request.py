@@ -5,9 +5,9 @@ import sys
 from webhal.connection import Connection
 from webhal.errors import HTTPError
 from webhal.http import Request
-from webhal.request import MultiDict, fields, unquote
+from webhal.request import MultiDict, fields
 from webhal.task import Read
-from webhal.text import decode
+from webhal.text import decode, unquote
 from webhal.unicode import join_surrogates, latin1, repaired, replace
 
 FORM = b"Content-Type: application/x-www-form-urlencoded\r\n"
