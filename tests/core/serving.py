@@ -16,6 +16,7 @@ import webhal.log
 from webhal.server import Server
 from webhal.testing.fake import FakeNetwork
 
+CLOSE = "Connection: close\r\n"
 MOST_STEPS = 20_000  # a server that needs more is busy with nothing
 
 
@@ -24,6 +25,33 @@ def get(path="/", fields="", method="GET", version="1.1", body=b""):
     if body:
         fields += "Content-Length: %d\r\n" % len(body)
     return ("%s %s HTTP/%s\r\nHost: a\r\n%s\r\n" % (method, path, version, fields)).encode() + body
+
+
+def numbered(count):
+    """So many requests in a row, for /0, /1 …"""
+    return b"".join([get("/%d" % n) for n in range(count)])
+
+
+def follow(client):
+    """A function that tells which <n> were answered so far, to requests for /n,, and holds none of the rest."""
+    found = []
+    rest = [b""]
+
+    def numbers():
+        parts = (rest[0] + client.read()).split(b">")
+        rest[0] = parts.pop()
+        found.extend([int(part.split(b"<")[1]) for part in parts])
+        return found
+
+    return numbers
+
+
+def raises(error_type, act):
+    try:
+        act()
+    except error_type as error:
+        return error
+    raise AssertionError("nothing raised")
 
 
 class serve:

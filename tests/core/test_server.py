@@ -1,8 +1,8 @@
-"""The server's way of a plain request: keep-alive, deadlines, no spinning."""
+"""The server: its deadlines, how much a step accepts, and faults that cost one connection."""
 
 from serving import get, serve
 
-from webhal import App, sleep_ms
+from webhal import App
 
 
 def hello():
@@ -10,45 +10,6 @@ def hello():
     app.get("/")(lambda request: "hello")
     app.get("/big")(lambda request: "~" * 1500)
     return app
-
-
-def test_a_request_is_answered_and_the_connection_kept():
-    with serve(hello()) as bench:
-        client = bench.connect()
-        for _ in range(3):
-            client.send(get())
-            bench.until(lambda: client.received.endswith(b"hello"))
-            answer = client.read()
-            assert answer.startswith(b"HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\n")
-            assert answer.endswith(b"Content-Length: 5\r\n\r\nhello")
-            assert b"Connection" not in answer
-        assert client.state == "open"
-
-
-def test_an_idle_connection_holds_no_input():
-    with serve(hello()) as bench:
-        client = bench.connect(get())
-        bench.until(lambda: client.received.endswith(b"hello"))
-        (connection,) = bench.server.slots.values()
-        assert connection.input == connection.out == b"" and connection.work is None and connection.phase == "idle"
-
-
-def test_who_closes_when():
-    cases = {
-        ("1.1", ""): True,
-        ("1.1", "Connection: close\r\n"): False,
-        ("1.0", ""): False,
-        ("1.0", "Connection: keep-alive\r\n"): True,
-    }
-    for path in ("/", "/big", "/none"):
-        for version, fields in cases:
-            with serve(hello()) as bench:
-                client = bench.connect(get(path, fields, version=version))
-                bench.until(lambda client=client: b"\r\n\r\n" in client.received)
-                bench.run(100)
-                assert client.state == ("open" if cases[version, fields] else "ended"), (version, fields)
-                assert (b"Connection: keep-alive\r\n" in client.received) == (version == "1.0" and bool(fields))
-                assert (b"Connection: close\r\n" in client.received) == (not cases[version, fields])
 
 
 def test_the_date_is_told_where_there_is_a_clock():
@@ -166,53 +127,6 @@ def test_deadline_of_writing_is_one_of_progress():
         assert len(client.received) == 104
 
 
-def test_waiting_costs_nothing():
-    """Between events the server sleeps: it may wake for its deadlines, not more."""
-    app = hello()
-
-    @app.get("/sleep")
-    async def slow(request):
-        await sleep_ms(20000)
-        return "slept"
-
-    with serve(app, deadlines=(30, 30, 30, 30), harsh=False) as bench:
-        idle = bench.connect(get())
-        silent = bench.connect()
-        half = bench.connect(b"GET / HT")
-        sleeper = bench.connect(get("/sleep"))
-        bench.run(100)
-        busy = bench.connect(get("/big"))
-        bench.server.connections = 5
-        busy.window = 10
-        bench.run(100)
-        before = bench.net.calls["wait"]
-        bench.run(10000)
-        assert bench.net.calls["wait"] - before <= 25
-        for client in (idle, silent, half, sleeper, busy):
-            assert client.state == "open"
-            client.close()
-
-
-def test_a_client_that_resets_while_its_handler_sleeps_does_not_keep_the_server_busy():
-    app = hello()
-    ends = []
-
-    @app.get("/sleep")
-    async def slow(request):
-        try:
-            await sleep_ms(60000)
-        finally:
-            ends.append(True)
-
-    for pipelined in (0, 1, 40):
-        with serve(app, harsh=False) as bench:
-            client = bench.connect(get("/sleep") + get() * pipelined)
-            bench.run(100)
-            client.reset()
-            bench.run(50)
-            assert ends.pop() and not bench.server.slots
-
-
 def test_a_bug_of_the_core_is_a_500_and_on_the_log():
     app = hello()
     with serve(app) as bench:
@@ -247,70 +161,6 @@ def test_keyboard_interrupt_passes_through():
     raise AssertionError("the server swallowed it")
 
 
-def test_a_kept_connection_serves_requests_of_every_kind():
-    app = hello()
-    app.post("/")(lambda request: request.body)
-    app.get("/none")(lambda request: None)
-    expected = (
-        (get(), b" 200 OK", b"hello", True),
-        (get(method="HEAD"), b"Content-Length: 5", b"\r\n\r\n", True),
-        (get("/none"), b" 204 ", b"\r\n\r\n", True),
-        (get("/other"), b" 404 ", b"Not Found\n", True),
-        (get("/big"), b" 200 OK", b"~" * 1500, True),
-        (get(method="POST", body=b"body"), b" 200 OK", b"\r\n\r\nbody", True),
-        (get(method="POST", body=b"body") + get(), b"body", b"hello", True),
-        (b"\r\n" + get(), b" 200 OK", b"hello", True),
-        (get("/", "Connection: keep-alive\r\n", version="1.0"), b"keep-alive", b"hello", True),
-        (get("/", "Connection: close\r\n"), b"Connection: close", b"hello", False),
-        (get("/", version="1.0"), b"Connection: close", b"hello", False),
-        (b"nonsense\r\n\r\n", b" 400 ", b"malformed request line\n", False),
-        (get("/", "Content-Length: 9999\r\n", "POST"), b" 413 ", b"Content Too Large\n", False),
-    )
-    for harsh in (False, True):
-        for data, part, end, kept in expected:
-            with serve(app, harsh=harsh) as bench:
-                client = bench.connect(get())
-                bench.until(lambda client=client: client.received.endswith(b"hello"))
-                bench.run(10)
-                client.read()
-                client.send(data)
-                bench.until(lambda client=client, end=end: client.received.endswith(end))
-                bench.run(10)
-                assert part in client.received, data
-                assert client.state == ("open" if kept else "ended"), data
-                client.close()
-
-
-def test_each_request_of_a_kept_connection_is_handled_once():
-    app = hello()
-    handled = []
-
-    @app.post("/")
-    def post(request):
-        handled.append(request.body)
-        return "%d bytes" % len(request.body)
-
-    for hooked in (False, True):
-        if hooked:
-            app.before_request(lambda request: None)
-        for cut in (0, 3, 60):
-            for harsh in (False, True):
-                with serve(app, harsh=harsh) as bench:
-                    client = bench.connect(get())
-                    bench.until(lambda client=client: client.received.endswith(b"hello"))
-                    for body in (b"first", b"second"):
-                        client.read()
-                        data = get(method="POST", body=body)
-                        client.send(data[:cut] or data)
-                        client.send_later(100, data[cut:] if cut else get())
-                        end = b"%d bytes" % len(body) if cut else b"hello"
-                        bench.until(lambda client=client, end=end: client.received.endswith(end))
-                        bench.run(100)
-                        assert client.received.count(b"HTTP/1.1 200 OK") == (1 if cut else 2)
-                    assert handled == [b"first", b"second"], (hooked, cut, harsh)
-                    handled.clear()
-
-
 def test_one_step_accepts_a_bounded_number():
     with serve(hello(), harsh=False, connections=100) as bench:
         clients = [bench.connect() for _ in range(30)]
@@ -318,36 +168,3 @@ def test_one_step_accepts_a_bounded_number():
             bench.server.step(0)
             assert len(bench.server.slots) == count
         assert [client.state for client in clients] == ["open"] * 30
-
-
-def test_an_answer_that_cannot_be_sent_keeps_the_connection():
-    app = hello()
-    app.get("/field")(lambda request: ("text", 200, {"X-A": "a\r\nb"}))
-    app.get("/status")(lambda request: ("text", 99))
-    app.get("/type")(lambda request: 3.5)
-    for path in ("/field", "/status", "/type"):
-        for harsh in (False, True):
-            with serve(app, harsh=harsh) as bench:
-                client = bench.connect(get(path))
-                bench.until(lambda client=client: b"\r\n\r\n" in client.received)
-                bench.run(100)
-                assert client.read().startswith(b"HTTP/1.1 500 ") and len(bench.take_log()) == 1, path
-                client.send(get())
-                bench.until(lambda client=client: client.received.endswith(b"hello"))
-                assert client.state == "open"
-
-
-def test_answers_of_a_server_that_stops_close():
-    app = hello()
-    app.get("/stop")(lambda request: bench.server.stop() or "bye")
-    for path in ("/", "/big", "/none"):
-        for accepted_ms in (0, 100):
-            with serve(app, harsh=False) as bench:
-                clients = [bench.connect() for _ in range(4)]
-                bench.run(accepted_ms)
-                for client in clients:
-                    client.send(get(path if client is not clients[0] else "/stop"))
-                bench.server.run()
-                for client in clients:
-                    assert client.state == "ended" and client.received.count(b"HTTP/1.1 ") == 1
-                    assert client.received.count(b"Connection: close\r\n") == 1, path

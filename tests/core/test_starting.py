@@ -1,17 +1,12 @@
-"""App.run: which network it serves over, what it raises, and how it ends."""
+"""Starting: limits, the listener, which network App.run serves over, what it raises, and how it ends."""
 
 import sys
 
+from serving import CLOSE, get, raises, serve
+
 from webhal import App
+from webhal.server import Server
 from webhal.testing.fake import FakeNetwork
-
-
-def raises(error_type, act):
-    try:
-        act()
-    except error_type as error:
-        return error
-    raise AssertionError("nothing raised")
 
 
 class Ending(FakeNetwork):
@@ -130,3 +125,88 @@ def test_the_platform_s_own_network_is_the_default():
             del sys.modules[key]
         sys.modules.update(saved)
     assert made[0].client.received.endswith(b"done")
+
+
+def echo():
+    app = App()
+    app.post("/")(lambda request: request.body)
+    return app
+
+
+def test_wrong_limits_are_named():
+    for limits in (
+        {"connections": 0},
+        {"connections": -1},
+        {"connections": "4"},
+        {"head": 0},
+        {"body": -1},
+        {"buffer": 0},
+        {"deadlines": (1, 2, 3)},
+        {"deadlines": (1, 2, 3, 0)},
+        {"deadlines": (1, 2, 3, 4, 5)},
+    ):
+        (name,) = limits
+        assert name in str(raises(ValueError, lambda limits=limits: Server(App(), FakeNetwork(), **limits)))
+    assert "'slots'" in str(raises(TypeError, lambda: Server(App(), FakeNetwork(), slots=4)))
+
+
+def test_limits_come_from_the_caller_else_from_the_network_else_from_the_smallest_board():
+    net = FakeNetwork()
+    server = Server(App(), net)
+    assert (server.connections, server.head, server.body, server.buffer) == (4, 1024, 2048, 512)
+    net.limits = {"connections": 6, "body": 0, "deadlines": (1, 2, 3, 4)}
+    server = Server(App(), net)
+    assert (server.connections, server.head, server.body, server.deadlines) == (6, 1024, 0, seconds(1, 2, 3, 4))
+    server = Server(App(), net, connections=1, body=7, deadlines=(0.5, 1, 1, 1))
+    assert (server.connections, server.body, server.deadlines) == (1, 7, seconds(0.5, 1, 1, 1))
+    assert Server(App(), FakeNetwork()).connections == 4
+    server = Server(App(), net, deadlines={"idle": 60})
+    assert server.deadlines == seconds(1, 2, 60, 4)
+
+
+def seconds(start, rest, idle, write):
+    return {"start": start, "rest": rest, "idle": idle, "write": write, "linger": 2}
+
+
+def test_a_deadline_may_be_a_fraction_of_a_second():
+    with serve(echo(), deadlines=(0.6, 1, 1, 1)) as bench:
+        client = bench.connect()
+        bench.run(590)
+        assert client.state == "open"
+        bench.run(600)
+        assert client.state == "ended"
+
+
+def test_no_body_at_all():
+    with serve(echo(), body=0) as bench:
+        assert bench.ask(get(method="POST", body=b"x")).startswith(b"HTTP/1.1 413 ")
+        assert bench.ask(get(fields=CLOSE, method="POST")).startswith(b"HTTP/1.1 200 ")
+
+
+def test_port_0_is_one_that_the_platform_chooses():
+    app = echo()
+    told = []
+    app.on("listen")(lambda address, port: told.append(port))
+    net = FakeNetwork()
+    server = Server(app, net)
+    server.open(0)
+    port = net.local_port(net.listeners[0])
+    assert port and told == [port]
+    net.lose_link()
+    server.step(500)
+    net.restore_link()
+    for _ in range(100):
+        server.step(500)
+    assert net.local_port(net.listeners[0]) == port
+    server.close()
+    assert not net.listeners
+
+
+def test_open_that_cannot():
+    net = FakeNetwork()
+    other = Server(echo(), net)
+    other.open(80)
+    raises(OSError, lambda: Server(echo(), net).open(80))
+    net.lose_link()
+    assert "no such network" in str(raises(OSError, lambda: Server(echo(), net).open(81, timeout_ms=100)))
+    other.close()

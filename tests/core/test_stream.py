@@ -242,24 +242,6 @@ def test_back_pressure():
             assert client.received.count(b"x") == 1000
 
 
-def test_a_stream_does_not_starve_others():
-    app = App()
-
-    @app.get("/endless")
-    def endless(request):
-        while True:
-            yield "x"
-
-    app.get("/")(lambda request: "hello")
-    with serve(app) as bench:
-        client = bench.connect(get("/endless"))
-        bench.until(lambda: len(client.received) > 200)
-        client.read()
-        assert bench.ask(get("/", CLOSE)).endswith(b"hello")
-        assert len(client.received) < 2000
-        client.close()
-
-
 class Bare(Waiting):
     def __anext__(self):
         return sleep_ms(10)

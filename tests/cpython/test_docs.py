@@ -58,3 +58,23 @@ def test_functions_that_the_readme_of_the_core_names_exist():
     for file, names in places:
         for name in re.findall(r"`(?:\w+\.)?(\w+)`", names):
             assert re.search(rf"(?m)^ *(?:def|class) {name}\b", (folder / file).read_text("utf-8")), (file, name)
+
+
+def test_readme_of_the_tests_tells_where_those_of_each_module_are():
+    text = (ROOT / "tests/README.md").read_text("utf-8").replace("\\", "")
+    table = re.search(r"Modules without one:\n\n(.*?)\n\n", text, re.DOTALL)[1]
+    elsewhere = re.findall(r"\w+\.py", " ".join(re.findall(r"(?m)^\| ([^|]*) \|", table)))
+    for module in (ROOT / "core/webhal").glob("*.py"):
+        own = (ROOT / f"tests/core/test_{module.name}").exists()
+        assert own != (module.name in elsewhere) or module.name == "__main__.py", module.name
+
+
+def test_readme_of_the_tests_names_each_file():
+    text = (ROOT / "tests/README.md").read_text("utf-8")
+    modules = {file.name for file in (ROOT / "core/webhal").glob("*.py")}
+    files = [file for file in (ROOT / "tests").rglob("*.py") if re.match(r"test_|cases_|on_", file.name)]
+    for file in files:
+        if file.parent.name != "core" or file.name[len("test_") :] not in modules:
+            assert file.name in text, file
+    named = set(re.findall(r"\b(?:test|cases)_\w+\.py\b", text))
+    assert named <= {file.name for file in files}

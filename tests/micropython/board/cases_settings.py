@@ -1,4 +1,4 @@
-"""Reader settings.toml. Runs on MicroPython."""
+"""Reading settings.toml. Runs on MicroPython."""
 
 import os
 

@@ -1,0 +1,141 @@
+"""Stopping: what has arrived is answered, what runs finishes or is ended, and all is closed."""
+
+from serving import get, serve
+
+from webhal import App, sleep_ms
+
+
+def hello():
+    app = App()
+    app.get("/")(lambda request: "hello")
+    app.get("/big")(lambda request: "~" * 1500)
+    app.post("/")(lambda request: request.body)
+    app.ended = []
+
+    @app.get("/sleep")
+    async def slow(request):
+        try:
+            await sleep_ms(3000)
+            return "slept"
+        finally:
+            app.ended.append("sleep")
+
+    @app.get("/pieces")
+    async def pieces(request):
+        try:
+            while True:
+                yield "piece"
+                await sleep_ms(100)
+        finally:
+            app.ended.append("pieces")
+
+    return app
+
+
+def test_stop_with_nothing_to_do():
+    with serve(hello()) as bench:
+        bench.server.stop()
+        bench.server.run()
+        assert not bench.net.listeners
+
+
+def test_stop_finishes_what_runs_and_closes_what_idles():
+    for seed in range(5):
+        with serve(hello(), seed) as bench:
+            idle = bench.connect(get())
+            silent = bench.connect()
+            sleeper = bench.connect(get("/sleep"))
+            upload = bench.connect(get(method="POST", body=b"12345")[:-1])
+            bench.run(200)
+            start = bench.net.now
+            bench.server.stop()
+            upload.send_later(1000, b"5")
+            states = []
+            bench.net.at(600, lambda idle=idle, silent=silent, states=states: states.extend([idle.state, silent.state]))
+            bench.server.run()
+            assert bench.net.now - start < 6000
+            assert states == ["ended"] * 2
+            assert idle.state == silent.state == "ended" and idle.received.endswith(b"hello")
+            assert sleeper.received.endswith(b"slept") and b"Connection: close" in sleeper.received
+            assert upload.received.endswith(b"12345") and b"Connection: close" in upload.received
+            assert not bench.net.listeners and not bench.net.sockets
+            assert bench.net.connect().state == "refused"
+
+
+def test_stop_does_not_wait_for_a_head_that_was_begun():
+    with serve(hello()) as bench:
+        client = bench.connect(b"GET / HT")
+        bench.run(100)
+        start = bench.net.now
+        bench.server.stop()
+        bench.server.run()
+        assert bench.net.now - start < 1000 and client.state == "ended"
+
+
+def test_stop_does_not_wait_for_ever():
+    with serve(hello(), deadlines=(1, 100, 1, 100)) as bench:
+        endless = bench.connect(get("/pieces"))
+        stuck = bench.connect(get("/big"))
+        stuck.window = 10
+        half = bench.connect(b"GET / HT")
+        bench.run(15000)  # the ten seconds begin with the stop
+        start = bench.net.now
+        bench.server.stop()
+        bench.server.run()
+        assert 9000 < bench.net.now - start < 11000
+        assert not bench.net.sockets
+        assert endless.state == stuck.state == half.state == "ended"
+
+
+def test_stop_from_a_handler_lets_it_answer():
+    app = hello()
+
+    @app.get("/stop")
+    def stop(request):
+        bench.server.stop()
+        return "bye"
+
+    for seed in range(5):
+        with serve(app, seed) as bench:
+            client = bench.connect(get("/stop") + get() * 50)
+            bench.server.run()
+            assert client.received.endswith(b"bye") and b"Connection: close" in client.received
+            assert client.state == "ended"  # not a reset: the answer has arrived
+
+
+def test_stop_while_full():
+    with serve(hello()) as bench:
+        sleepers = [bench.connect(get("/sleep")) for _ in range(4)]
+        bench.run(100)
+        waiting = bench.connect(get())
+        bench.run(100)
+        assert bench.server.full
+        bench.server.stop()
+        bench.server.run()
+        assert all([client.received.endswith(b"slept") for client in sleepers])
+        assert waiting.state == "reset" and waiting.received == b""
+
+
+def test_stop_while_the_link_is_lost():
+    with serve(hello()) as bench:
+        bench.net.lose_link()
+        bench.run(2000)
+        bench.server.stop()
+        bench.server.run()
+        assert not bench.net.listeners
+
+
+def test_answers_of_a_server_that_stops_close():
+    app = hello()
+    app.get("/stop")(lambda request: bench.server.stop() or "bye")
+    for path in ("/", "/big", "/none"):
+        for accepted_ms in (0, 100):
+            with serve(app, harsh=False) as bench:
+                clients = [bench.connect() for _ in range(4)]
+                bench.run(accepted_ms)
+                for client in clients:
+                    client.send(get(path if client is not clients[0] else "/stop"))
+                bench.server.run()
+                for client in clients:
+                    assert client.state == "ended" and client.received.count(b"HTTP/1.1 ") == 1
+                    assert client.received.count(b"Connection: close\r\n") == 1, path
