@@ -31,15 +31,15 @@ class App:
     (see Response), `(body, status)`, `(body, status, headers)` or a Response.
     """
 
-    plain = True  # it has no hooks, mounts nothing and is not mounted
+    plain = True  # what a handler returned is the answer: no after_request hook, and it neither mounts nor is mounted
     # What is registered, apart from fixed routes: shared and empty, and replaced, never changed, so that an
     # application on a board has the memory of what it uses only.
     streamed: "tuple[Handler, ...]" = ()  # handlers that read the request's body themselves
     events: "dict[str, tuple[Handler, ...]]" = {}
+    before: "tuple[Handler, ...]" = ()
     # These are there once something is registered.
     patterns: "tuple[tuple[str, list[Any], Handler], ...]"  # routing.compile_path() makes them
     mounts: "tuple[tuple[str, App], ...]"
-    before: "tuple[Handler, ...]"
     after: "tuple[Handler, ...]"
     errors: "dict[int | type, Handler]"  # by status, or by exception type
     parent: "App"  # where this one is mounted
@@ -135,18 +135,19 @@ class App:
     # -- what a server asks -----------------------------------------------------------------------------
 
     def handle(self, request: "Request") -> "Any":
-        """The Response to `request`, a str for a plain one, or the running handler if it is async or streams.
+        """The Response to `request`, what the handler returned where that is the answer, or the running handler.
 
         A running handler's outcome goes to response.finish or errors.fail.
         """
         request.app = self
         try:
-            handler = self.plain and self.routes.get(request.method + " " + request.path)
+            handler = not self.before and self.routes.get(request.method + " " + request.path)
             if handler:
                 result = handler(request)
             else:
                 result = webhal.routing.handle(self, request, request.path)
-            if type(result) is str and self.plain:
+            kind = type(result)
+            if (kind is str or kind is dict or kind is bytes) and self.plain:
                 return result
             if hasattr(result, "send") or hasattr(result, "__anext__"):
                 return result

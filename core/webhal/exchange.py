@@ -73,7 +73,7 @@ def streams(app: "App", request: Request) -> bool:
 def dispatch(connection: "Connection", server: "Server", request: Request, result: "Any") -> None:
     """Send what the application made of a request."""
     response = webhal.response.Response
-    if isinstance(result, str):
+    if isinstance(result, (str, dict, bytes)):
         result = response(result)
     if isinstance(result, response):
         connection.work = None

@@ -32,8 +32,7 @@ def mount(app: "App", prefix: str, mounted: "App") -> None:
 
 def before_request(app: "App", hook: "H") -> "H":
     """What App.before_request promises."""
-    app.before = getattr(app, "before", ()) + (_callable(hook),)
-    app.plain = False
+    app.before += (_callable(hook),)
     return hook
 
 

@@ -12,17 +12,17 @@ if TYPE_CHECKING:
 
 def match(segments: "list[Any]", parts: "list[str]") -> "list[Any] | None":
     """The values of the parameters if the path's `parts` fit the `segments`, else None."""
+    count = len(segments)
+    if len(parts) != count and (len(parts) < count or segments[-1] != ("path",)):
+        return None
     values: "list[Any]" = []
-    for index, segment in enumerate(segments):
-        if index >= len(parts):
+    for segment, part in zip(segments, parts):
+        if segment == part:
+            pass
+        elif type(segment) is str:
             return None
-        part = parts[index]
-        if type(segment) is str:
-            if segment != part:
-                return None
         elif segment[0] == "path":
-            values.append("/".join(parts[index:]))
-            return values
+            values.append("/".join(parts[count - 1 :]))
         elif segment[0] == "int":
             if not part.encode().isdigit() or len(part) > 4300:  # more digits are too many for CPython
                 return None
@@ -31,23 +31,21 @@ def match(segments: "list[Any]", parts: "list[str]") -> "list[Any] | None":
             values.append(part)
         else:
             return None
-    return values if len(parts) == len(segments) else None
+    return values
 
 
 def handle(app: "App", request: "Request", path: str) -> "Any":
     """What the handler for `path` returns, or a hook before it. Raises HTTPError where there is none."""
-    for hook in () if app.plain else getattr(app, "before", ()):
+    for hook in app.before:
         result = hook(request)
         if result is not None:
             request.handler = hook
             return result
-    handler = app.routes.get(request.method + " " + path)
-    if handler:
-        return handler(request)
-    inner, rest = within(app, path)
-    if inner:
-        request.app = inner
-        return handle(inner, request, rest)
+    if not app.plain and request.method + " " + path not in app.routes:
+        inner, rest = within(app, path)
+        if inner:
+            request.app = inner
+            return handle(inner, request, rest)
     handler, values = find(app, request.method, path)
     if handler:
         return handler(request, *values)
