@@ -64,7 +64,7 @@ def uncallable(handler: "Any") -> TypeError:
 
 def asynchronous(handler: "Any") -> TypeError:
     """For a hook, an error handler or a listener that nobody would await."""
-    return TypeError("only the handler of a route may be async, which %s is not" % name(handler))
+    return TypeError("%s is async, which only the handler of a route may be" % name(handler))
 
 
 def second(what: str, first: "Any", handler: "Any") -> ValueError:
