@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from webhal.net import Limits, Network
 
 
+_LEAST_BUFFER = 32  # bytes: a chunk that is sent from there has up to 12 beside its data
+
+
 def prepare(network: "Network | None", limits: "Limits") -> "tuple[Network, Limits]":
     """The network, this platform's if there is none, and all limits of a server.
 
@@ -34,8 +37,8 @@ def prepare(network: "Network | None", limits: "Limits") -> "tuple[Network, Limi
             deadlines.update(_deadlines(value))
         elif name not in ("connections", "head", "body", "buffer"):
             raise TypeError("limits are connections, head, body, deadlines and buffer, not " + repr(name))
-        elif not isinstance(value, int) or value < (name != "body"):
-            raise ValueError("%s is a positive int, not %r" % (name, value))
+        elif not isinstance(value, int) or value < (_LEAST_BUFFER if name == "buffer" else name != "body"):
+            raise ValueError("%s is a positive int, a buffer at least %d, not %r" % (name, _LEAST_BUFFER, value))
     whole.update(own)
     whole.update(limits)
     whole["deadlines"] = deadlines

@@ -144,6 +144,8 @@ def test_wrong_limits_are_named():
         {"deadlines": (1, 2, 3)},
         {"deadlines": (1, 2, 3, 0)},
         {"deadlines": (1, 2, 3, 4, 5)},
+        {"deadlines": {"rests": 1}},
+        {"buffer": 31},
     ):
         (name,) = limits
         assert name in str(raises(ValueError, lambda limits=limits: Server(App(), FakeNetwork(), **limits)))
