@@ -1,4 +1,4 @@
-"""An application served over the fake network, for tests of the core: virtual time, and nothing hidden.
+"""What the tests of the core share: an application served over the fake network, in virtual time, with nothing hidden.
 
     with serve(app) as bench:
         client = bench.connect(b"GET / HTTP/1.1\r\n…")
@@ -13,11 +13,47 @@ except ImportError:  # boards
     linecache = None
 
 import webhal.log
+from webhal import App, sleep_ms
 from webhal.server import Server
 from webhal.testing.fake import FakeNetwork
 
 CLOSE = "Connection: close\r\n"
 MOST_STEPS = 20_000  # a server that needs more is busy with nothing
+
+
+def hello():
+    """The application that most tests begin with: short answers, and one that is larger than the buffer."""
+    app = App()
+    app.get("/")(lambda request: "hello")
+    app.get("/big")(lambda request: "~" * 1500)
+    app.get("/<int:n>")(lambda request, n: "<%d>" % n)
+    return app
+
+
+def lasting():
+    """The same, with an echo and handlers that take their time; `ended` tells which of those have ended."""
+    app = hello()
+    app.post("/")(lambda request: request.body)
+    app.ended = []
+
+    @app.get("/sleep")
+    async def slow(request):
+        try:
+            await sleep_ms(3000)
+            return "slept"
+        finally:
+            app.ended.append("sleep")
+
+    @app.get("/pieces")
+    async def pieces(request):
+        try:
+            while True:
+                yield "piece"
+                await sleep_ms(100)
+        finally:
+            app.ended.append("pieces")
+
+    return app
 
 
 def get(path="/", fields="", method="GET", version="1.1", body=b""):
@@ -46,10 +82,20 @@ def follow(client):
     return numbers
 
 
-def raises(error_type, act):
+def body_of(answer):
+    return answer[answer.find(b"\r\n\r\n") + 4 :]
+
+
+def chunks(*pieces):
+    """The body that carries the pieces (RFC 9112, 7.1)."""
+    return b"".join([b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces]) + b"0\r\n\r\n"
+
+
+def raises(kind, act, *arguments):
+    """The exception that `act(*arguments)` raises."""
     try:
-        act()
-    except error_type as error:
+        act(*arguments)
+    except kind as error:
         return error
     raise AssertionError("nothing raised")
 
@@ -131,6 +177,7 @@ class serve:
         self.until(lambda: not self.server.slots)
         self.run(600)
         assert not self.net.sockets and not self.server.again and not self.server.clock and not self.server.jobs
-        assert len(self.net.listeners) == 1 and self.net.listeners[0].read or self.server.stopping
+        (listener,) = self.net.listeners or [None]
+        assert listener and (listener.read, listener.write) == (True, False) or self.server.stopping
         assert not self.net.misuse, self.net.misuse
         assert not self.logged, self.logged

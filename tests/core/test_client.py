@@ -2,18 +2,12 @@
 
 import sys
 
+from serving import raises
+
 import webhal.log
 from webhal import App, Response, abort, sleep_ms
 from webhal.testing import TestClient
 from webhal.testing.client import _joined, _parse
-
-
-def raises(error_type, act):
-    try:
-        act()
-    except error_type as error:
-        return error
-    raise AssertionError("nothing raised")
 
 
 def mirror():

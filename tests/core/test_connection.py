@@ -1,16 +1,8 @@
 """One connection: kept or closed, and requests that come before the answer to the last, all answered, in order."""
 
-from serving import follow, get, numbered, serve
+from serving import follow, get, hello, numbered, serve
 
-from webhal import App, sleep_ms
-
-
-def hello():
-    app = App()
-    app.get("/")(lambda request: "hello")
-    app.get("/big")(lambda request: "~" * 1500)
-    app.get("/<int:n>")(lambda request, n: "<%d>" % n)
-    return app
+from webhal import sleep_ms
 
 
 def test_fifty_requests_in_one_segment_are_answered_in_order():

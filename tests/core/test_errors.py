@@ -2,7 +2,7 @@
 
 import sys
 
-from serving import get, serve
+from serving import get, raises, serve
 
 from webhal import App, HTTPError, Response, abort
 from webhal.log import log
@@ -22,14 +22,6 @@ def raiser(error):
         raise error
 
     return handler
-
-
-def raises(error_type, act):
-    try:
-        act()
-    except error_type as error:
-        return error
-    raise AssertionError("nothing raised")
 
 
 def test_abort():

@@ -1,6 +1,6 @@
 """Bodies that are read whole, 100 Continue, and answers that a client does not take at once."""
 
-from serving import get, serve
+from serving import body_of, get, serve
 
 from webhal import App
 
@@ -18,10 +18,6 @@ def echo():
 def chunked(*pieces, trailer=b""):
     body = b"".join([b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces])
     return b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" + body + b"0\r\n" + trailer + b"\r\n"
-
-
-def body_of(answer):
-    return answer[answer.find(b"\r\n\r\n") + 4 :]
 
 
 def test_a_body_is_read_whole_however_it_arrives():

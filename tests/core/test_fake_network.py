@@ -2,6 +2,8 @@
 
 import errno
 
+from serving import raises
+
 from webhal.testing.fake import FakeNetwork
 
 
@@ -32,14 +34,6 @@ def send(net, socket, data):
     start = 0
     while start < len(data):
         start += net.send(socket, data, start) or 0
-
-
-def raises(error_type, act, *arguments):
-    try:
-        act(*arguments)
-    except error_type as error:
-        return error
-    raise AssertionError("nothing raised")
 
 
 def refuses(net, act, *arguments):

@@ -2,12 +2,10 @@
 
 import sys
 
-from serving import get, serve
+from serving import CLOSE, get, serve
 
 from webhal import App, HTTPError, Response, sleep_ms
 from webhal.testing import TestClient
-
-CLOSE = "Connection: close\r\n"
 
 
 def generator(request):

@@ -1,20 +1,13 @@
 """Lack of memory, wherever it strikes: the request gets a 503, or its connection ends, and the server goes on."""
 
-from serving import get, serve
+from serving import get, hello, serve
 
 import webhal
-from webhal import App, sleep_ms
+from webhal import sleep_ms
 from webhal.http import Reader
 from webhal.testing.fake import FakeNetwork
 
 BUSY = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-
-
-def hello():
-    app = App()
-    app.get("/")(lambda request: "hello")
-    app.get("/big")(lambda request: "~" * 3000)
-    return app
 
 
 def test_in_a_handler():

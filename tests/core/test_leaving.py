@@ -1,10 +1,8 @@
 """Clients that leave, stop reading or end their side: their handlers end, once, and what they held is closed."""
 
-from serving import get, serve
+from serving import CLOSE, get, serve
 
 from webhal import App, sleep_ms
-
-CLOSE = "Connection: close\r\n"
 
 
 class Pieces:

@@ -1,40 +1,11 @@
 """A link that is lost in the middle of everything and comes back, and a listener that cannot be made at once."""
 
-from serving import CLOSE, get, serve
-
-from webhal import App, sleep_ms
-
-
-def hello():
-    app = App()
-    app.get("/")(lambda request: "hello")
-    app.get("/big")(lambda request: "~" * 1500)
-    app.post("/")(lambda request: request.body)
-    app.ended = []
-
-    @app.get("/sleep")
-    async def slow(request):
-        try:
-            await sleep_ms(3000)
-            return "slept"
-        finally:
-            app.ended.append("sleep")
-
-    @app.get("/pieces")
-    async def pieces(request):
-        try:
-            while True:
-                yield "piece"
-                await sleep_ms(100)
-        finally:
-            app.ended.append("pieces")
-
-    return app
+from serving import CLOSE, get, lasting, serve
 
 
 def test_link_lost_in_the_middle_of_everything_and_back_30_s_later():
     for seed in range(6):
-        app = hello()
+        app = lasting()
         events = []
         app.on("link")(events.append)
         with serve(app, seed, connections=10) as bench:
@@ -69,7 +40,7 @@ def test_link_lost_in_the_middle_of_everything_and_back_30_s_later():
 
 
 def test_link_that_is_lost_again():
-    app = hello()
+    app = lasting()
     events = []
     app.on("link")(events.append)
     with serve(app) as bench:
@@ -85,7 +56,7 @@ def test_link_that_is_lost_again():
 
 
 def test_a_lost_link_is_tried_after_pauses_that_double_up_to_32_seconds():
-    with serve(hello(), harsh=False) as bench:
+    with serve(lasting(), harsh=False) as bench:
         up = bench.net.up
         tries = []
         bench.net.up = lambda timeout_ms: tries.append(bench.net.now) or up(timeout_ms)
@@ -100,7 +71,7 @@ def test_a_lost_link_is_tried_after_pauses_that_double_up_to_32_seconds():
 
 
 def test_a_link_that_is_lost_without_a_word_from_any_socket():
-    app = hello()
+    app = lasting()
     events = []
     app.on("link")(events.append)
     with serve(app) as bench:
@@ -117,7 +88,7 @@ def test_a_link_that_is_lost_without_a_word_from_any_socket():
 
 
 def test_link_lost_while_full():
-    with serve(hello()) as bench:
+    with serve(lasting()) as bench:
         for _ in range(6):
             bench.connect(get("/sleep"))
             bench.run(50)
@@ -131,7 +102,7 @@ def test_link_lost_while_full():
 
 
 def test_listening_that_fails_after_the_link_came_back():
-    with serve(hello()) as bench:
+    with serve(lasting()) as bench:
         bench.net.fail("listen", 1, OSError("not yet"))
         bench.net.fail("watch", 1, OSError("finished"))
         bench.net.fail("watch", 2, MemoryError("of the port"))

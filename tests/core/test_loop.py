@@ -1,16 +1,8 @@
 """The busy step: everyone has a turn, nobody more than that, and between events the server sleeps."""
 
-from serving import CLOSE, follow, get, numbered, serve
+from serving import CLOSE, follow, get, hello, numbered, serve
 
 from webhal import App, sleep_ms
-
-
-def hello():
-    app = App()
-    app.get("/")(lambda request: "hello")
-    app.get("/big")(lambda request: "~" * 1500)
-    app.get("/<int:n>")(lambda request, n: "<%d>" % n)
-    return app
 
 
 def test_one_who_pipelines_does_not_starve_others():

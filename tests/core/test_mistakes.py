@@ -2,12 +2,11 @@
 
 import sys
 
-from serving import get, serve
+from serving import CLOSE, get, serve
 
 from webhal import App, HTTPError, Response, abort
 from webhal.testing import TestClient
 
-CLOSE = "Connection: close\r\n"
 CPYTHON = sys.implementation.name == "cpython"
 
 

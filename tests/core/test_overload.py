@@ -2,17 +2,13 @@
 
 import sys
 
-from serving import get, serve
+from serving import CLOSE, get, hello, serve
 
-from webhal import App, sleep_ms
-
-CLOSE = "Connection: close\r\n"
+from webhal import sleep_ms
 
 
-def hello():
-    app = App()
-    app.get("/")(lambda request: "hello")
-    app.get("/big")(lambda request: "~" * 1500)
+def busy():
+    app = hello()
     app.post("/")(lambda request: "%d" % len(request.body))
 
     @app.post("/stream", stream=True)
@@ -40,7 +36,7 @@ def assert_answered_at_once(bench, ms=150):
 
 def test_the_longest_idle_connection_makes_room():
     for seed in range(5):
-        with serve(hello(), seed) as bench:
+        with serve(busy(), seed) as bench:
             clients = []
             for _ in range(4):
                 clients.append(bench.connect(get()))
@@ -54,7 +50,7 @@ def test_the_longest_idle_connection_makes_room():
 
 
 def test_silent_clients_make_room_before_those_in_the_middle_of_a_request():
-    with serve(hello()) as bench:
+    with serve(busy()) as bench:
         half = bench.connect(b"GET / HT")
         silent = [bench.connect() for _ in range(3)]
         bench.run(1500)
@@ -68,7 +64,7 @@ def test_silent_clients_make_room_before_those_in_the_middle_of_a_request():
 def test_dripping_clients_make_room():
     for start in (b"GET / HTTP/1.1\r\n", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2000\r\n\r\n"):
         for seed in (1, 2, 3):
-            with serve(hello(), seed) as bench:
+            with serve(busy(), seed) as bench:
                 clients = [bench.connect(start) for _ in range(4)]
 
                 def drip(clients=clients, bench=bench):
@@ -86,7 +82,7 @@ def test_dripping_clients_make_room():
 
 def test_clients_that_never_read_make_room():
     for seed in (1, 2, 3):
-        with serve(hello(), seed) as bench:
+        with serve(busy(), seed) as bench:
             clients = [bench.connect(get("/big")) for _ in range(4)]
             for client in clients:
                 client.window = 100
@@ -96,7 +92,7 @@ def test_clients_that_never_read_make_room():
 
 
 def test_who_uploads_or_downloads_at_a_fair_speed_is_left_alone():
-    with serve(hello(), body=2000, deadlines=(5, 60, 2, 10)) as bench:
+    with serve(busy(), body=2000, deadlines=(5, 60, 2, 10)) as bench:
         head = b"POST %s HTTP/1.1\r\nHost: a\r\nContent-Length: 2000\r\n\r\n"
         uploads = [bench.connect(head % path) for path in (b"/", b"/stream")]
         downloads = [bench.connect(get("/big")) for _ in range(2)]
@@ -126,7 +122,7 @@ def test_who_uploads_or_downloads_at_a_fair_speed_is_left_alone():
 
 
 def test_running_handlers_are_left_alone_and_newcomers_wait():
-    with serve(hello()) as bench:
+    with serve(busy()) as bench:
         sleepers = [bench.connect(get("/sleep")) for _ in range(4)]
         bench.run(100)
         newcomers = [bench.connect(get("/", CLOSE)) for _ in range(3)]
@@ -138,7 +134,7 @@ def test_running_handlers_are_left_alone_and_newcomers_wait():
 
 
 def test_who_has_waited_for_room_is_accepted_at_once_when_there_is_some():
-    with serve(hello(), harsh=False, connections=60) as bench:
+    with serve(busy(), harsh=False, connections=60) as bench:
         idle = [bench.connect() for _ in range(60)]
         bench.run(10)
         waiting = [bench.connect(get("/", CLOSE)) for _ in range(60)]
@@ -152,7 +148,7 @@ def test_who_has_waited_for_room_is_accepted_at_once_when_there_is_some():
 
 
 def test_a_full_server_that_waits_is_not_busy():
-    with serve(hello(), harsh=False) as bench:
+    with serve(busy(), harsh=False) as bench:
         sleepers = [bench.connect(get("/sleep")) for _ in range(4)]
         bench.run(100)
         newcomer = bench.connect(get("/", CLOSE))
@@ -164,7 +160,7 @@ def test_a_full_server_that_waits_is_not_busy():
 
 
 def test_answers_of_a_full_server_close():
-    with serve(hello(), harsh=False) as bench:
+    with serve(busy(), harsh=False) as bench:
         clients = [bench.connect(get("/sleep")) for _ in range(3)]
         keeper = bench.connect(get())
         bench.until(lambda: keeper.received.endswith(b"hello"))
@@ -182,7 +178,7 @@ def test_answers_of_a_full_server_close():
 
 def test_200_silent_connections_in_4_slots():
     for seed in (1, 2):
-        with serve(hello(), seed) as bench:
+        with serve(busy(), seed) as bench:
             for i in range(200):
                 bench.connect()
                 bench.run(5)
@@ -194,7 +190,7 @@ def test_200_silent_connections_in_4_slots():
 
 def test_200_silent_connections_in_1024_slots():
     count = 200 if sys.implementation.name == "cpython" else 50  # the clients take their memory here too
-    with serve(hello(), harsh=False, connections=1024) as bench:
+    with serve(busy(), harsh=False, connections=1024) as bench:
         silent = [bench.connect() for _ in range(count)]
         bench.run(100)
         assert_answered_at_once(bench)
@@ -204,7 +200,7 @@ def test_200_silent_connections_in_1024_slots():
 
 
 def test_a_flood_does_not_starve_a_connection():
-    with serve(hello(), connections=100) as bench:
+    with serve(busy(), connections=100) as bench:
         working = bench.connect(get())
         bench.until(lambda: working.received.endswith(b"hello"))
         working.read()
@@ -226,7 +222,7 @@ def test_a_flood_does_not_starve_a_connection():
 
 def test_no_free_socket():
     for seed in range(5):
-        with serve(hello(), seed, harsh=seed > 0, sockets=2) as bench:
+        with serve(busy(), seed, harsh=seed > 0, sockets=2) as bench:
             silent = [bench.connect(), bench.connect()]
             bench.run(100)
             assert seed or [client.state for client in silent] == ["open"] * 2  # nobody waits yet
@@ -240,7 +236,7 @@ def test_no_free_socket():
 
 
 def test_accept_that_fails_for_a_while():
-    with serve(hello()) as bench:
+    with serve(busy()) as bench:
         idle = [bench.connect(get()) for _ in range(3)]
         bench.run(100)
         for nth in range(1, 10):
@@ -255,7 +251,7 @@ def test_accept_that_fails_for_a_while():
 
 def test_a_listener_that_fails_is_made_anew():
     for nth in range(1, 4):
-        with serve(hello()) as bench:
+        with serve(busy()) as bench:
             for _ in range(4):
                 bench.connect()
             bench.run(100)
@@ -270,7 +266,7 @@ def test_a_listener_that_fails_is_made_anew():
 
 def test_only_some_answers_close_for_those_who_wait():
     for path, end in (("/", b"hello"), ("/big", b"~")):
-        with serve(hello(), harsh=False, connections=11) as bench:
+        with serve(busy(), harsh=False, connections=11) as bench:
             keepers = [bench.connect(get(path)) for _ in range(11)]
             bench.run(15)
             newcomer = bench.connect()
@@ -290,7 +286,7 @@ def test_only_some_answers_close_for_those_who_wait():
 
 
 def test_when_nobody_waits_any_more_answers_close_no_more():
-    with serve(hello(), harsh=False) as bench:
+    with serve(busy(), harsh=False) as bench:
         keepers = [bench.connect(get()) for _ in range(4)]
         bench.run(100)
         assert_answered_at_once(bench)
@@ -301,7 +297,7 @@ def test_when_nobody_waits_any_more_answers_close_no_more():
 
 
 def test_one_step_makes_room_for_a_bounded_number():
-    with serve(hello(), harsh=False, connections=30) as bench:
+    with serve(busy(), harsh=False, connections=30) as bench:
         idle = [bench.connect(get()) for _ in range(30)]
         bench.run(200)
         newcomers = [bench.connect() for _ in range(20)]
@@ -313,7 +309,7 @@ def test_one_step_makes_room_for_a_bounded_number():
 
 def test_all_of_many_more_clients_than_slots_are_served():
     for seed in range(3):
-        with serve(hello(), seed) as bench:
+        with serve(busy(), seed) as bench:
             waiting = [[bench.connect(get()), 0] for _ in range(24)]  # each asks five times, and comes again if it must
             while waiting and bench.net.now < 20000:
                 bench.run(5)

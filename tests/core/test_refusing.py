@@ -1,6 +1,6 @@
 """Refusals: that they reach a client that is still sending, that the application can word them, and lingering."""
 
-from serving import get, serve
+from serving import get, hello, serve
 
 import webhal
 from webhal import App, Response
@@ -9,9 +9,8 @@ from webhal.errors import HTTPError
 LARGE = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n"
 
 
-def hello():
-    app = App()
-    app.get("/")(lambda request: "hello")
+def echo():
+    app = hello()
     app.post("/")(lambda request: request.body)
     return app
 
@@ -29,7 +28,7 @@ def test_refused_requests_are_answered_and_the_connection_closed():
     }
     for data in cases:
         for seed in (1, 2, 3):
-            with serve(hello(), seed) as bench:
+            with serve(echo(), seed) as bench:
                 client = bench.connect(data)
                 bench.until(lambda client=client: client.state == "ended")
                 assert client.received.startswith(b"HTTP/1.1 %d " % cases[data]), data
@@ -38,7 +37,7 @@ def test_refused_requests_are_answered_and_the_connection_closed():
 
 
 def test_requests_before_the_refused_one_are_answered():
-    with serve(hello()) as bench:
+    with serve(echo()) as bench:
         client = bench.connect(get() + get() + b"nonsense\r\n\r\n" + get())
         bench.until(lambda: client.state == "ended")
         assert client.received.count(b"hello") == 2 and client.received.count(b" 400 ") == 1
@@ -47,7 +46,7 @@ def test_requests_before_the_refused_one_are_answered():
 
 def test_the_refusal_reaches_a_client_that_is_still_sending():
     for seed in range(10):
-        with serve(hello(), seed) as bench:
+        with serve(echo(), seed) as bench:
             client = bench.connect(LARGE)
             for ms in range(0, 1000, 10):
                 bench.net.at(ms, lambda client=client: client.state == "open" and client.send(b"x" * 1000))
@@ -59,7 +58,7 @@ def test_the_refusal_reaches_a_client_that_is_still_sending():
 
 
 def test_one_who_keeps_sending_after_a_refusal_is_closed_in_the_end():
-    with serve(hello()) as bench:
+    with serve(echo()) as bench:
         client = bench.connect(LARGE)
 
         def more():
@@ -76,7 +75,7 @@ def test_one_who_keeps_sending_after_a_refusal_is_closed_in_the_end():
 
 def test_a_refused_client_that_leaves_frees_its_slot_at_once():
     for ending in ("close", "reset"):
-        with serve(hello()) as bench:
+        with serve(echo()) as bench:
             client = bench.connect(b"nonsense\r\n\r\n")
             bench.until(lambda client=client: client.state == "ended")
             assert len(bench.server.slots) == 1
@@ -86,7 +85,7 @@ def test_a_refused_client_that_leaves_frees_its_slot_at_once():
 
 
 def test_a_refusal_that_the_client_does_not_read():
-    with serve(hello(), deadlines=(1, 1, 1, 3)) as bench:
+    with serve(echo(), deadlines=(1, 1, 1, 3)) as bench:
         client = bench.connect(b"nonsense\r\n\r\n")
         client.window = 5
         bench.run(2000)
@@ -96,7 +95,7 @@ def test_a_refusal_that_the_client_does_not_read():
 
 
 def test_the_application_words_refusals():
-    app = hello()
+    app = echo()
     seen = []
 
     @app.error(400)
@@ -127,7 +126,7 @@ def test_the_application_words_refusals():
 
 
 def test_error_handlers_of_refused_requests_know_their_application():
-    app = hello()
+    app = echo()
     inner = App()
     app.mount("/in", inner)
     seen = []
@@ -155,7 +154,7 @@ def test_error_handlers_of_refused_requests_know_their_application():
 
 
 def test_large_wording_of_a_refusal():
-    app = hello()
+    app = echo()
     app.error(400)(lambda request, error: "~" * 1500)
     for seed in range(5):
         with serve(app, seed) as bench:
@@ -163,7 +162,7 @@ def test_large_wording_of_a_refusal():
 
 
 def test_a_streamed_wording_of_a_refusal():
-    app = hello()
+    app = echo()
     app.error(400)(lambda request, error: iter(["a", "b"]))
     for seed in range(5):
         with serve(app, seed) as bench:
@@ -172,7 +171,7 @@ def test_a_streamed_wording_of_a_refusal():
 
 
 def test_what_a_hook_reads_of_a_refused_request():
-    app = hello()
+    app = echo()
     seen = []
 
     @app.after_request
@@ -186,7 +185,7 @@ def test_what_a_hook_reads_of_a_refused_request():
 
 
 def test_a_bug_while_a_failure_is_answered_costs_one_connection():
-    app = hello()
+    app = echo()
 
     def broken(app, request, error):
         raise RuntimeError("in the core")
@@ -201,8 +200,7 @@ def test_a_bug_while_a_failure_is_answered_costs_one_connection():
 
 
 def test_a_bug_after_the_answer_began_ends_the_connection():
-    app = hello()
-    app.get("/big")(lambda request: "~" * 1500)
+    app = echo()
     with serve(app) as bench:
         client = bench.connect(get("/big"))
         client.window = 100

@@ -1,16 +1,10 @@
 """Which handler answers: fixed paths, parameters, methods, 405 and Allow, HEAD, OPTIONS, mounted applications."""
 
+from serving import raises
+
 from webhal import App
 from webhal.routing import match
 from webhal.testing import TestClient
-
-
-def raises(error_type, act):
-    try:
-        act()
-    except error_type as error:
-        return error
-    raise AssertionError("nothing raised")
 
 
 def handler(request):

@@ -1,15 +1,6 @@
 """The server: its deadlines, how much a step accepts, and faults that cost one connection."""
 
-from serving import get, serve
-
-from webhal import App
-
-
-def hello():
-    app = App()
-    app.get("/")(lambda request: "hello")
-    app.get("/big")(lambda request: "~" * 1500)
-    return app
+from serving import get, hello, serve
 
 
 def test_the_date_is_told_where_there_is_a_clock():

@@ -1,39 +1,10 @@
 """Stopping: what has arrived is answered, what runs finishes or is ended, and all is closed."""
 
-from serving import get, serve
-
-from webhal import App, sleep_ms
-
-
-def hello():
-    app = App()
-    app.get("/")(lambda request: "hello")
-    app.get("/big")(lambda request: "~" * 1500)
-    app.post("/")(lambda request: request.body)
-    app.ended = []
-
-    @app.get("/sleep")
-    async def slow(request):
-        try:
-            await sleep_ms(3000)
-            return "slept"
-        finally:
-            app.ended.append("sleep")
-
-    @app.get("/pieces")
-    async def pieces(request):
-        try:
-            while True:
-                yield "piece"
-                await sleep_ms(100)
-        finally:
-            app.ended.append("pieces")
-
-    return app
+from serving import get, lasting, serve
 
 
 def test_stop_with_nothing_to_do():
-    with serve(hello()) as bench:
+    with serve(lasting()) as bench:
         bench.server.stop()
         bench.server.run()
         assert not bench.net.listeners
@@ -41,7 +12,7 @@ def test_stop_with_nothing_to_do():
 
 def test_stop_finishes_what_runs_and_closes_what_idles():
     for seed in range(5):
-        with serve(hello(), seed) as bench:
+        with serve(lasting(), seed) as bench:
             idle = bench.connect(get())
             silent = bench.connect()
             sleeper = bench.connect(get("/sleep"))
@@ -63,7 +34,7 @@ def test_stop_finishes_what_runs_and_closes_what_idles():
 
 
 def test_stop_does_not_wait_for_a_head_that_was_begun():
-    with serve(hello()) as bench:
+    with serve(lasting()) as bench:
         client = bench.connect(b"GET / HT")
         bench.run(100)
         start = bench.net.now
@@ -73,7 +44,7 @@ def test_stop_does_not_wait_for_a_head_that_was_begun():
 
 
 def test_stop_does_not_wait_for_ever():
-    with serve(hello(), deadlines=(1, 100, 1, 100)) as bench:
+    with serve(lasting(), deadlines=(1, 100, 1, 100)) as bench:
         endless = bench.connect(get("/pieces"))
         stuck = bench.connect(get("/big"))
         stuck.window = 10
@@ -88,7 +59,7 @@ def test_stop_does_not_wait_for_ever():
 
 
 def test_stop_from_a_handler_lets_it_answer():
-    app = hello()
+    app = lasting()
 
     @app.get("/stop")
     def stop(request):
@@ -104,7 +75,7 @@ def test_stop_from_a_handler_lets_it_answer():
 
 
 def test_stop_while_full():
-    with serve(hello()) as bench:
+    with serve(lasting()) as bench:
         sleepers = [bench.connect(get("/sleep")) for _ in range(4)]
         bench.run(100)
         waiting = bench.connect(get())
@@ -117,7 +88,7 @@ def test_stop_while_full():
 
 
 def test_stop_while_the_link_is_lost():
-    with serve(hello()) as bench:
+    with serve(lasting()) as bench:
         bench.net.lose_link()
         bench.run(2000)
         bench.server.stop()
@@ -126,7 +97,7 @@ def test_stop_while_the_link_is_lost():
 
 
 def test_answers_of_a_server_that_stops_close():
-    app = hello()
+    app = lasting()
     app.get("/stop")(lambda request: bench.server.stop() or "bye")
     for path in ("/", "/big", "/none"):
         for accepted_ms in (0, 100):

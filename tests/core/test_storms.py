@@ -1,11 +1,10 @@
 """Storms from a seed: clients that do anything, operations that fail anywhere; afterwards all is as it was."""
 
-from serving import get, serve
+from serving import CLOSE, get, serve
 
 from webhal import App, Response, sleep_ms
 
 SEEDS = 30
-CLOSE = "Connection: close\r\n"
 CHUNKED = b"POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n0\r\n\r\n"
 REQUESTS = (
     get("/"),

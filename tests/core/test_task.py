@@ -2,12 +2,11 @@
 
 import sys
 
-from serving import get, serve
+from serving import CLOSE, get, serve
 
 from webhal import App, sleep_ms
 from webhal.task import Read, Wait
 
-CLOSE = "Connection: close\r\n"
 MANY = 16  # handlers that wait
 
 

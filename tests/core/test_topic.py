@@ -1,11 +1,9 @@
 """Events and topics: who waits is woken, once, and nobody is left behind."""
 
-from serving import get, serve
+from serving import CLOSE, get, serve
 
 from webhal import App, Topic
 from webhal.topic import Event
-
-CLOSE = "Connection: close\r\n"
 
 
 def test_an_event_wakes_all_who_wait():

@@ -1,17 +1,9 @@
 """Request bodies that a handler reads piece by piece: echo, back-pressure, deadlines, bodies that nobody reads."""
 
-from serving import get, serve
+from serving import body_of, chunks, get, serve
 
 from webhal import App, sleep_ms
 from webhal.testing import TestClient
-
-
-def chunks(*pieces):
-    return b"".join([b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces]) + b"0\r\n\r\n"
-
-
-def body_of(answer):
-    return answer[answer.find(b"\r\n\r\n") + 4 :]
 
 
 def echo():
