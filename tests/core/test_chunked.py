@@ -84,6 +84,18 @@ def test_who_sends_many_chunks_for_too_long_is_refused():
         client.close()
 
 
+def test_small_chunks_that_are_here_are_one_piece():
+    sizes = (1, 15, 16, 255, 32, 2)
+    data = b"".join([b"%x\r\n" % size + bytes([65 + size % 26]) * size + b"\r\n" for size in sizes])
+    whole = b"".join([bytes([65 + size % 26]) * size for size in sizes])
+    connection = begin(data + b"0\r\n\r\n")
+    assert connection.read_body(1000) == whole and connection.read_body(1000) == b""
+    connection = begin(data + b"100\r\n" + b"x" * 256 + b"\r\n0\r\n\r\n")  # which is not small
+    assert connection.read_body(1000) == whole and connection.read_body(1000) == b"x" * 256
+    connection = begin(data)
+    assert connection.read_body(16) == whole[:16] and connection.read_body(300) == whole[16 : 16 + 271]
+
+
 def test_piece_is_what_has_come():
     connection = begin(b"5\r\nhel")
     assert connection.read_body(100) == b"hel"

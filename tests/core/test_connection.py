@@ -1,6 +1,6 @@
 """One connection: kept or closed, and requests that come before the answer to the last, all answered, in order."""
 
-from serving import follow, get, hello, numbered, serve
+from serving import CLOSE, follow, get, hello, numbered, serve
 
 from webhal import sleep_ms
 
@@ -32,6 +32,21 @@ def test_one_who_ends_its_side_is_answered_too():
             client.shutdown()
             bench.until(lambda client=client: client.state == "ended")
             assert follow(client)() == list(range(20))
+
+
+def test_the_rest_of_a_body_and_the_next_request_in_one_segment():
+    app = hello()
+    app.post("/")(lambda request: b"<" + request.body + b">")
+    app.get("/head/a")(lambda request: request.head)
+    body = get(method="POST", body=b"12345")
+    for path in ("/head/a", "/head/%61"):  # which is read quickly, and which is not
+        following = get(path, CLOSE)
+        for cut in range(len(body) - 5, len(body)):
+            with serve(app, harsh=False) as bench:
+                client = bench.connect(body[:cut])
+                client.send_later(100, body[cut:] + following)
+                bench.until(lambda client=client: client.state == "ended")
+                assert client.received.count(b"<12345>") == 1 and client.received.endswith(b"\r\n\r\n" + following)
 
 
 def test_different_answers_to_a_slow_reader():

@@ -155,6 +155,17 @@ def test_in_any_operation_of_the_network():
                 setattr(FakeNetwork, operation, original)
 
 
+def test_between_two_connections_work_costs_one_that_idles():
+    with serve(hello(), harsh=False) as bench:
+        silent = bench.connect()
+        idle = [bench.connect(get()) for _ in range(2)]
+        bench.run(100)
+        for left in (1, 0, 0):
+            bench.net.fail("wait", 1, MemoryError("of the port"))
+            bench.server.step(10)
+            assert [client.state for client in idle].count("open") == left and silent.state == "open"
+
+
 def test_for_a_slot_closes_the_connection():
     import webhal.server
 

@@ -1,6 +1,6 @@
 """Clients that leave, stop reading or end their side: their handlers end, once, and what they held is closed."""
 
-from serving import CLOSE, get, serve
+from serving import CLOSE, get, raises, serve
 
 from webhal import App, sleep_ms
 
@@ -179,3 +179,25 @@ def test_a_handler_that_fails_while_it_is_ended():
         client.close()
         bench.run(100)
         assert bench.take_log() == ["ValueError"] and not bench.server.slots
+
+
+def test_ctrl_c_while_a_handler_is_ended_is_not_swallowed():
+    for awaits in (False, True):
+        app = App()
+
+        @app.get("/")
+        async def bad(request, awaits=awaits):
+            try:
+                await sleep_ms(60000)
+            finally:
+                if awaits:
+                    await sleep_ms(10)
+                raise KeyboardInterrupt
+
+        with serve(app) as bench:
+            client = bench.connect(get())
+            bench.run(100)
+            client.close()
+            raises(KeyboardInterrupt, bench.run, 100)
+            bench.server.close()
+            bench.server.open()

@@ -95,14 +95,16 @@ def test_input_that_nobody_reads_waits_outside():
         await sleep_ms(1000)
         return "done"
 
-    with serve(app, buffer=128) as bench:
-        client = bench.connect(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3000\r\n\r\n" + b"x" * 2000)
-        bench.run(500)
-        (connection,) = bench.server.slots.values()
-        assert len(connection.input) <= 2 * 128
-        bench.until(lambda: client.state == "ended")
-        assert client.received.endswith(b"done") and b"Connection: close" in client.received
-        client.close()
+    for ms in (0, 300):
+        with serve(app, buffer=128) as bench:
+            client = bench.connect(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3000\r\n\r\n")
+            client.send_later(ms, b"x" * 2000)
+            bench.run(600)
+            (connection,) = bench.server.slots.values()
+            assert len(connection.input) <= 2 * 128, ms
+            bench.until(lambda client=client: client.state == "ended")
+            assert client.received.endswith(b"done") and b"Connection: close" in client.received
+            client.close()
 
 
 def test_a_body_that_is_not_read_closes_the_connection_after_the_answer():
