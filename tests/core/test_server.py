@@ -1,6 +1,6 @@
 """The server: its deadlines, how much a step accepts, and faults that cost one connection."""
 
-from serving import get, hello, serve
+from serving import CLOSE, get, hello, serve
 
 
 def test_the_date_is_told_where_there_is_a_clock():
@@ -159,3 +159,15 @@ def test_one_step_accepts_a_bounded_number():
             bench.server.step(0)
             assert len(bench.server.slots) == count
         assert [client.state for client in clients] == ["open"] * 30
+
+
+def test_a_request_tells_its_client():
+    app = hello()
+    app.get("/client")(lambda request: "%s %d" % request.client)
+    app.post("/client")(lambda request: "%s %d" % request.client)
+    for harsh in (False, True):
+        for data in (get("/client", CLOSE), get("/client", CLOSE, "POST", body=b"x"), get("/client", version="1.0")):
+            with serve(app, harsh=harsh) as bench:
+                client = bench.connect(data)
+                bench.until(lambda client=client: client.state == "ended")
+                assert client.received.endswith(b"%s %d" % (client.peer[0].encode(), client.peer[1]))
