@@ -224,3 +224,74 @@ def test_an_answer_that_cannot_be_sent_keeps_the_connection():
                 client.send(get())
                 bench.until(lambda client=client: client.received.endswith(b"hello"))
                 assert client.state == "open"
+
+
+class Echo:
+    """Takes a connection over, as connection.py says, and sends back what comes, until that is "bye"."""
+
+    send = None  # what has it App.handle lets through
+
+    def __init__(self):
+        self.steps = self.cancelled = 0
+
+    def begin(self, server, connection, request):
+        self.request = request
+        connection.send(server, b"HTTP/1.1 101 Switching Protocols\r\n\r\n", b"", self)
+
+    def ready(self, server, connection):
+        count = server.receive(connection.socket, server.view)
+        if count == 0:
+            raise OSError("the client has left")
+        data = bytes(server.view[: count or 0])
+        if data == b"bye":
+            connection.send(server, b"bye!")
+        elif data:
+            connection.send(server, data, b"", self)
+
+    def taken(self, server, connection):
+        connection.phase = "handler"
+        server.again.append(connection)
+
+    def step(self, server, connection):
+        self.steps += 1
+
+    def cancel(self):
+        self.cancelled += 1
+
+
+def test_a_handler_s_result_may_take_the_connection_over_and_hand_it_back():
+    app = hello()
+    results = []
+
+    @app.get("/echo")
+    def echo(request):
+        results.append(Echo())
+        return results[-1]
+
+    with serve(app, harsh=False) as bench:
+        client = bench.connect(get("/echo"))
+        bench.run(100)
+        assert client.read() == b"HTTP/1.1 101 Switching Protocols\r\n\r\n"
+        for data in (b"one", b"GET / HTTP/1.1\r\n\r\n", b"bye"):
+            client.send(data)
+            bench.run(20000)  # its own deadlines are what it has
+            assert client.read() == (b"bye!" if data == b"bye" else data)
+        assert results[0].steps == 3 and results[0].cancelled == 0 and results[0].request.path == "/echo"
+        for ending in ("close", "reset", "drop"):
+            client = bench.connect(get("/echo"))
+            bench.run(100)
+            if ending == "drop":
+                bench.server.close()
+                bench.server.open()
+            else:
+                getattr(client, ending)()
+            bench.run(100)
+            assert results[-1].cancelled == 1 and not bench.server.slots
+    with serve(app, harsh=False) as bench:
+        client = bench.connect(get("/echo"))
+        bench.run(100)
+        client.send(b"bye")
+        bench.run(100)
+        client.send(get("/7"))
+        bench.run(100)
+        assert client.received.endswith(b"<7>") and client.state == "open"

@@ -294,6 +294,23 @@ def test_what_most_clients_send_is_read_quickly():
         head.judge = judge
 
 
+def test_half_a_head_is_looked_at_in_passing_each_time():
+    def slow(connection, limit):
+        raise AssertionError("left to the judge of heads: %r" % connection.input)
+
+    judge = head.judge
+    head.judge = slow
+    try:
+        one = http.Reader()
+        for _ in range(3):
+            one.feed(NEXT[:-5])
+            assert one.next_request(LIMIT) is None
+            one.feed(NEXT[-5:])
+            assert one.next_request(LIMIT).head == NEXT
+    finally:
+        head.judge = judge
+
+
 def test_received_input_is_left_as_it_is():
     # The server receives into one buffer, but hands on bytes of their own; these are never written to.
     data = NEXT + b"GET"

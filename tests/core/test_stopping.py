@@ -2,6 +2,8 @@
 
 from serving import get, lasting, serve
 
+from webhal.server import Server
+
 
 def test_stop_with_nothing_to_do():
     with serve(lasting()) as bench:
@@ -110,3 +112,37 @@ def test_answers_of_a_server_that_stops_close():
                 for client in clients:
                     assert client.state == "ended" and client.received.count(b"HTTP/1.1 ") == 1
                     assert client.received.count(b"Connection: close\r\n") == 1, path
+
+
+if Server.__module__ == "webhal_cpython.serving":
+
+    def test_the_first_signal_stops_the_second_does_as_it_will_and_the_application_has_its_own():
+        import signal
+
+        def own(number, frame):
+            bench.server.stop()
+
+        default = {signal.SIGTERM: signal.SIG_DFL, signal.SIGINT: signal.default_int_handler}
+        before = {each: signal.signal(each, default[each]) for each in default}
+        try:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                for planned in (default[number], own):
+                    signal.signal(number, planned)
+                    with serve(lasting()) as bench:
+                        sleeper = bench.connect(get("/sleep"))
+                        seen = []
+                        for ms in (500, 1500):
+                            bench.net.at(ms, lambda number=number, seen=seen: seen.append(signal.getsignal(number)))
+                        bench.net.at(1000, lambda number=number: signal.raise_signal(number))
+                        bench.server.run()
+                        assert sleeper.received.endswith(b"slept")
+                        assert (seen[0] is own) == (planned is own) and seen[0] is not default[number]
+                        assert seen[1] == planned
+                    with serve(lasting()) as bench:
+                        bench.net.at(100, bench.server.stop)
+                        bench.server.run()
+                    assert signal.getsignal(number) == planned
+                    signal.signal(number, default[number])
+        finally:
+            for each in before:
+                signal.signal(each, before[each])
