@@ -109,6 +109,13 @@ def test_piece_is_what_has_come():
     assert connection.read_body(100) == b""
 
 
+def test_a_size_that_was_cut_is_forgotten_with_its_chunk():
+    connection = begin(b"1")
+    assert connection.read_body(9) is None
+    connection.feed(b"\r\na\r\n\n1\r\nb\r\n")
+    assert connection.read_body(9) == b"a" and refusal(connection) == 400
+
+
 def test_end_stays_the_end_and_the_next_request_follows():
     connection = begin(b"0\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n")
     assert connection.left == CHUNKED

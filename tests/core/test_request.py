@@ -289,6 +289,7 @@ def test_json_is_told_as_such():
         b"application/problem+json; a=b",
     ):
         assert posted(b"[1]", b"content-TYPE: " + kind + b"\r\n").json == [1], kind
+        assert posted(b"[1]", b"Content-type:" + kind + b"\t\r\nX: y\r\n").json == [1], kind
     for field in (
         b"",
         b"Content-Type:\r\n",
