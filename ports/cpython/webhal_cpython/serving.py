@@ -19,7 +19,8 @@ from webhal.http import Request
 from webhal.response import Response, serialise
 from webhal.server import Server as Portable
 
-_ALL = "+" if sys.version_info >= (3, 11) else ""  # makes a repetition keep what it took (possessive)
+# Makes a repetition keep what it took (possessive); before 3.11.5 CPython loses matches that way.
+_ALL = "+" if sys.version_info >= (3, 11, 5) else ""
 # The request line in origin form without escapes.
 _LINE = r"(GET|POST|HEAD|PUT|DELETE|PATCH) ((/[!\x22$&->@-~]*)(?:\?[!\x22$-~]*)?) HTTP/1\.1\r\n"
 # The fields: each line either says no more than where a GET without a body ends, or what HTTP/1.1 does anyway; or it is
