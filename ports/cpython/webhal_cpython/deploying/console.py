@@ -12,6 +12,7 @@ from webhal_cpython.deploying import DeployError
 
 _BAUD = 115200
 _START_S = 60  # from a start to the address; joining WiFi may take 30 s
+_SETTLE_S = 1  # from the address, at most, until the board says no more
 _PAUSE_S = 0.1  # between two looks
 _ENDS = (">>>", "Code done running.", "Use CTRL-D to reload.")  # the application is not running any more
 
@@ -23,12 +24,20 @@ def wait_for_address(hear: Callable[[float], bytes], target: str) -> str:
     """
     give_up = time.monotonic() + _START_S
     said = b""
+    place = None
     while time.monotonic() < give_up:
-        said += hear(_PAUSE_S)
+        more = hear(_PAUSE_S)
+        said += more
         text = said.decode("utf-8", "replace").replace("\r\n", "\n")
-        if place := re.search(r"webhal: the board is at ([^\s,]+)[\s,]", text):
-            return place[1]
         expect_running(text, target)
+        if place and not more:
+            break
+        if not place:
+            place = re.search(r"webhal: the board is at ([^\s,]+)[\s,]", text)
+            if place:  # what comes with it may be a traceback, and is not to be lost
+                give_up = time.monotonic() + _SETTLE_S
+    if place:
+        return place[1]
     raise DeployError(
         f"{target}: the board does not tell its address within {_START_S} s; "
         + (f"it says:\n{last_words(said.decode('utf-8', 'replace'))}" if said.strip() else "it says nothing")
