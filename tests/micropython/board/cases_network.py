@@ -6,9 +6,7 @@ import os
 import socket
 import sys
 
-import ffi
 import network as board
-import uctypes
 
 import webhal_micropython
 from webhal.testing.check import check_network
@@ -137,6 +135,11 @@ class BoardSocket:
 
 def test_accepted_sockets_send_at_once_under_the_unix_port():
     """Which has no name for that option, nor getsockopt: the library's is asked."""
+    try:
+        import ffi
+        import uctypes
+    except ImportError:  # a build of the unix port without them cannot ask; Debian's can
+        return
     getsockopt = ffi.open("libc.so.6").func("i", "getsockopt", "iiipp")
     port = Network()
     listener = port.listen(0, "127.0.0.1", 1)
