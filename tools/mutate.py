@@ -8,7 +8,8 @@
 A mutant is one comparison, `and`, `or`, `not`, sum, condition, constant or result that is another, or one statement
 that is gone. It is killed when a test fails, dies, or takes far longer. What survives is printed in the form of
 tests/equivalent_mutants.txt: a test is missing, or the line is of no use; or nobody can tell the mutant from the
-original, which is written there with the reason. The status is 0 if at least 95 % were killed of all others.
+original, which is written there with the reason. The status is 0 if at least 95 % were killed of all others. Ctrl-C
+ends it, with the figures so far.
 
 CPython's serving.py is tested with its own server, everything else with the portable one.
 """
@@ -296,7 +297,11 @@ def main() -> int:
             file = path(mutant.module, tests.root)
             original = file.read_bytes()
             file.write_bytes(mutant.source)
-            if tests.fail(mutant.module):
+            try:
+                failed = tests.fail(mutant.module)
+            except KeyboardInterrupt:
+                break
+            if failed:
                 killed[mutant.module] += 1
             else:
                 survived[mutant.module] += 1
