@@ -172,7 +172,7 @@ class Finder(ast.NodeVisitor):
         self.generic_visit(node)
 
     def visit_Return(self, node: ast.Return) -> None:
-        if node.value and ast.unparse(node.value) != "None":
+        if node.value and not isinstance(node.value, ast.Constant):
             self.replace(self.start(node.value), self.end(node.value), "None")
         self.generic_visit(node)
 

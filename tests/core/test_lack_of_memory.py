@@ -109,6 +109,51 @@ def test_after_the_answer_began_ends_the_connection():
             assert b"hello" in bench.ask(get("/", "Connection: close\r\n"))
 
 
+class Scanty:
+    """An iterator that can be asked again when it lacked memory."""
+
+    lacks = closed = False
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        if self.lacks:
+            raise MemoryError("of a piece")
+        return "piece"
+
+    def close(self):
+        self.closed = True
+
+
+def test_a_stream_waits_for_memory_each_time_as_long_as_for_its_client():
+    app = hello()
+    source = Scanty()
+    app.get("/pieces")(lambda request: source)
+    with serve(app, harsh=False, deadlines=(1, 1, 1, 2)) as bench:
+
+        def steps(count, ms):
+            for _ in range(count):
+                bench.server.step(0)
+                bench.net.advance(ms)
+
+        client = bench.connect(get("/pieces"))
+        steps(3, 0)
+        for _ in range(3):
+            assert client.read().endswith(b"5\r\npiece\r\n")
+            source.lacks = True
+            steps(15, 100)
+            assert client.state == "open" and client.read() == b""
+            source.lacks = False
+            steps(3, 0)
+        source.lacks = True
+        steps(1, 2000)
+        steps(1, 1)
+        assert client.state == "open" and not source.closed
+        steps(1, 0)
+        assert client.state == "ended" and source.closed
+
+
 def test_while_input_is_taken():
     take = Reader.feed
     with serve(hello()) as bench:

@@ -116,6 +116,24 @@ def test_a_body_that_is_not_read_closes_the_connection_after_the_answer():
             client.close()
 
 
+def test_nor_does_one_that_is_not_read_spoil_an_answer_in_pieces():
+    app = App()
+    app.post("/iterator", stream=True)(lambda request: iter(["a", "b"]))
+
+    @app.post("/generator", stream=True)
+    def generator(request):
+        yield "a"
+        yield "b"
+
+    for path in (b"/iterator", b"/generator"):
+        with serve(app) as bench:
+            head = b"POST " + path + b" HTTP/1.1\r\nHost: a\r\nContent-Length: 3000\r\n\r\n"
+            client = bench.connect(head + b"x" * 2000)
+            bench.until(lambda client=client: client.state == "ended")
+            assert client.received.count(b"HTTP/1.1") == 1 and client.received.endswith(chunks(b"a", b"b"))
+            client.close()
+
+
 def test_100_continue_for_who_streams():
     with serve(echo(), body=10) as bench:
         client = bench.connect(
