@@ -78,8 +78,14 @@ def test_in_a_hook_or_an_error_handler():
             raise MemoryError("of the hook")
 
         getattr(app, kind)(greedy)
+
+        @app.get("/async")
+        async def asynchronous(request):
+            await sleep_ms(1)
+            return "slept"
+
         with serve(app) as bench:
-            assert bench.ask(get()) == BUSY
+            assert bench.ask(get()) == bench.ask(get("/async")) == BUSY
     app = hello()
     app.error(404)(greedy)
     app.error(400)(greedy)
