@@ -211,4 +211,7 @@ def test_open_that_cannot():
     raises(OSError, lambda: Server(echo(), net).open(80))
     net.lose_link()
     assert "no such network" in str(raises(OSError, lambda: Server(echo(), net).open(81, timeout_ms=100)))
+    start = net.now
+    raises(OSError, Server(App(), net).open)
+    assert net.now - start == 30000  # unless it is told otherwise
     other.close()
