@@ -265,7 +265,7 @@ def test_a_listener_that_fails_is_made_anew():
 
 
 def test_only_some_answers_close_for_those_who_wait():
-    for path, end in (("/", b"hello"), ("/big", b"~")):
+    for path, end in (("/", b"hello"), ("/none", b"Not Found\n")):  # the plain way and the others
         with serve(busy(), harsh=False, connections=11) as bench:
             keepers = [bench.connect(get(path)) for _ in range(11)]
             bench.run(15)
