@@ -149,7 +149,7 @@ class App:
             kind = type(result)
             if (kind is str or kind is dict or kind is bytes) and self.plain:
                 return result
-            if hasattr(result, "send") or hasattr(result, "__anext__"):
+            if hasattr(result, "send") or hasattr(result, "__anext__") or hasattr(result, "begin"):
                 return result
             return webhal.response.finish(request.app, request, result)
         except (MemoryError, KeyboardInterrupt):

@@ -68,7 +68,7 @@ class Server:
         self.listener: "Any" = None
         self.stopping = False
         self.retry = 0  # ms between two tries of a lost link
-        # ms: of this step, of the last tick, and when accepting while full, or the link, was last tried
+        # ms: of this step, of the last tick, and when accepting while full, or the link, was last tried; or stop called
         self.now = self.ticked = self.tried = network.ticks_ms()
 
     def open(self, port: int = 80, host: str = "", timeout_ms: int = 30000) -> None:
@@ -80,7 +80,9 @@ class Server:
 
         May be called from a handler, or from a signal handler.
         """
-        self.stopping = True
+        if not self.stopping:
+            self.stopping = True
+            self.tried = self.network.ticks_ms()  # the ten seconds begin
 
     def close(self) -> None:
         """Close the listener and all connections, at once. Not for handlers: they call stop."""

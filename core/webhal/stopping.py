@@ -8,7 +8,7 @@ _STOP_MS = 10000  # what running requests get to finish
 
 
 def accept(server: "Server") -> None:
-    """Serve who has come so far, and nobody else. The ten seconds begin here."""
+    """Serve who has come so far, and nobody else."""
     try:
         for _ in range(server.connections):  # a bound, for each that is answered makes room for another
             pair = len(server.slots) < server.connections and server.network.accept(server.listener)
@@ -18,13 +18,20 @@ def accept(server: "Server") -> None:
     except (OSError, MemoryError):  # no socket to spare
         pass
     server.unlisten()
-    server.tried = server.now
 
 
 def tick(server: "Server") -> None:
     """Close what is idle, now that what had arrived was read; and all, when the time is up."""
     over = server.network.ticks_diff(server.now, server.tried) >= _STOP_MS
     for connection in list(server.slots.values()):
+        if connection.phase == "rest" and not connection.work:
+            came = len(connection.input)
+            try:
+                connection.ready(server)  # more than one receive takes may have arrived
+            except Exception as error:
+                connection.failed(server, error)
+            if len(connection.input) > came and not over:
+                continue
         phase = connection.phase
         # No request runs in those: the head of one that was begun may never be whole.
         if over or phase == "idle" or phase == "start" or (phase == "rest" and not connection.work):

@@ -229,8 +229,6 @@ def test_an_answer_that_cannot_be_sent_keeps_the_connection():
 class Echo:
     """Takes a connection over, as connection.py says, and sends back what comes, until that is "bye"."""
 
-    send = None  # what has it App.handle lets through
-
     def __init__(self):
         self.steps = self.cancelled = 0
 

@@ -1,7 +1,8 @@
 """Stopping: what has arrived is answered, what runs finishes or is ended, and all is closed."""
 
-from serving import get, lasting, serve
+from serving import get, hello, lasting, serve
 
+from webhal import sleep_ms
 from webhal.server import Server
 
 
@@ -146,3 +147,33 @@ if Server.__module__ == "webhal_cpython.serving":
         finally:
             for each in before:
                 signal.signal(each, before[each])
+
+
+def test_a_head_that_has_arrived_is_answered_however_many_receives_it_takes():
+    for limits in ({"buffer": 64}, {"buffer": 512}):
+        with serve(hello(), harsh=False, **limits) as bench:
+            client = bench.connect()
+            bench.run(20)  # it is accepted, and has said nothing
+            client.send(get("/", "X: %s\r\n" % ("a" * 700)))
+            bench.net.advance(10)
+            bench.server.stop()
+            bench.server.run()
+            assert client.received.endswith(b"hello"), (limits, client.received)
+
+
+def test_the_ten_seconds_begin_with_the_stop_without_a_listener_too():
+    app = hello()
+
+    @app.get("/sleep")
+    async def slow(request):
+        await sleep_ms(3000)
+        return "slept"
+
+    with serve(app, harsh=False) as bench:
+        bench.run(20_000)
+        client = bench.connect(get("/sleep"))
+        bench.until(lambda: bench.server.clock)
+        bench.server.unlisten()  # as when it fails
+        bench.server.stop()
+        bench.server.run()
+        assert client.received.endswith(b"slept"), client.received
