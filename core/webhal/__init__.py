@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from webhal import text as text
     from webhal import topic as topic
     from webhal import unicode as unicode
-    __version__: str
-
     from webhal.app import App as App
     from webhal.errors import HTTPError as HTTPError
     from webhal.errors import abort as abort
@@ -45,6 +43,8 @@ if TYPE_CHECKING:
     from webhal.server import Server as Server
     from webhal.task import sleep_ms as sleep_ms
     from webhal.topic import Topic as Topic
+
+    __version__: str
 
 # What applications import from here, and the module of each.
 _NAMES = (

@@ -100,8 +100,7 @@ class App:
 
         A refused request's error is an HTTPError; its status is the answer's, unless the handler gives one.
         A status wins over a type, a derived type over its base; one for Exception answers no HTTPError, and what it
-        answers is logged. Raises ValueError for any other cause, and for one
-        that has a handler already.
+        answers is logged. Raises ValueError for any other cause, and for one that has a handler already.
         """
         return webhal.registering.error(self, status)
 

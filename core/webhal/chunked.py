@@ -1,6 +1,6 @@
 """The chunked transfer coding of a request's body (RFC 9112, 7.1), loaded when a client uses it.
 
-Only decoding lives here; responses are put into chunks in response.py.
+Only decoding lives here; an answer is put into chunks in stream.py.
 """
 
 from webhal.errors import HTTPError

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from webhal.server import Server
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_AT_ONCE = 8  # pieces of a body that are taken in one step
 
 
 def next(connection: "Connection", server: "Server", request: Request) -> None:
@@ -41,7 +42,7 @@ def read_body(connection: "Connection", server: "Server", request: Request) -> N
         request.connection = connection
     else:
         connection.phase = "rest"
-        for _ in range(8):
+        for _ in range(_AT_ONCE):
             piece = connection.read_body(server.body + 1)
             if piece is None:
                 return

@@ -43,7 +43,7 @@ class Request:
     app      the App that answers
     pairs    most names that args and form take, 1000; of all requests: Request.pairs = 5000
 
-    Other attributes (args, headers, cookies, text, json, form, files …) come from request.py when first used.
+    Other attributes come when first used: text and json from text.py; args, headers, cookies, form … from request.py.
     """
 
     app: "App"

@@ -51,4 +51,3 @@ def step(server: "Server", timeout_ms: int) -> None:
         server.unlisten()
     finally:  # after an interruption the server goes on with what runs
         server.again = again + server.again if again else server.again
-

@@ -141,15 +141,15 @@ def dumps(value: "Any") -> str:
         return _encoder.encode(value)
     import json
 
-    judge(value)
+    judge_json(value)
     return json.dumps(value)
 
 
-def judge(value: "Any") -> None:
+def judge_json(value: "Any") -> None:
     """Raise ValueError for what MicroPython would write though it is no JSON."""
     if isinstance(value, (dict, list, tuple)):
         for each in value.values() if isinstance(value, dict) else value:
-            judge(each)
+            judge_json(each)
     elif not (value is None or isinstance(value, (str, int, bool)) or isinstance(value, float) and value - value == 0):
         raise ValueError("json", value)
 
