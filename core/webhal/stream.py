@@ -235,7 +235,8 @@ class Stream:
         else:
             size = min(len(piece), room)
             piece = memoryview(piece)
-            self.piece = piece[size:]
+            rest = piece[size:]  # as long as this is kept, all of the piece is
+            self.piece = bytes(rest) if len(rest) < size else rest
             line = start + b"%x\r\n" % size
             webhal.exchange.join(connection, server, (line, piece[:size], b"\r\n"), b"", self)
 
