@@ -61,23 +61,23 @@ class App:
 
     def get(self, path: str, stream: bool = False) -> "Callable[[H], H]":
         """Decorator: `route` for GET, and so for HEAD."""
-        return webhal.routes.route(self, path, ("GET",), stream)
+        return self.route(path, ["GET"], stream)
 
     def post(self, path: str, stream: bool = False) -> "Callable[[H], H]":
         """Decorator: `route` for POST."""
-        return webhal.routes.route(self, path, ("POST",), stream)
+        return self.route(path, ["POST"], stream)
 
     def put(self, path: str, stream: bool = False) -> "Callable[[H], H]":
         """Decorator: `route` for PUT."""
-        return webhal.routes.route(self, path, ("PUT",), stream)
+        return self.route(path, ["PUT"], stream)
 
     def patch(self, path: str, stream: bool = False) -> "Callable[[H], H]":
         """Decorator: `route` for PATCH."""
-        return webhal.routes.route(self, path, ("PATCH",), stream)
+        return self.route(path, ["PATCH"], stream)
 
     def delete(self, path: str, stream: bool = False) -> "Callable[[H], H]":
         """Decorator: `route` for DELETE."""
-        return webhal.routes.route(self, path, ("DELETE",), stream)
+        return self.route(path, ["DELETE"], stream)
 
     def mount(self, path: str, app: "App") -> None:
         """Let `app` answer what lies under the prefix `path`, with its own hooks inside those of this application.

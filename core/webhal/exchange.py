@@ -141,7 +141,7 @@ def join(
     try:
         out = bytes(view[count:end])  # the buffer is needed for others
     except MemoryError:
-        raise OSError("no memory for what was not taken")
+        raise OSError
     send(connection, server, out, 0, more, work)
 
 

@@ -44,7 +44,7 @@ def set_cookie(
         # As bytes, because MicroPython keeps every character over which it iterates in a str.
         if text.strip() != text or any(byte < 32 or byte in b';,"\\\x7f' for byte in text.encode()):
             raise webhal.mistakes.error("set_cookie", text)
-    if same_site not in ("Lax", "Strict", "None", "") or (same_site == "None" and not secure):
+    if same_site != "" and same_site not in "Lax Strict None".split() or (same_site == "None" and not secure):
         raise webhal.mistakes.error("same_site", same_site)
     parts = ["%s=%s" % (name, value), "Path=" + path]
     if domain:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 
 _METHODS = " GET POST HEAD PUT DELETE PATCH OPTIONS "
+# Fields that tell where a request ends, or what becomes of its connection.
+_TELLING = " host connection content-length transfer-encoding expect "
 
 
 class Request:
@@ -194,7 +196,7 @@ def _plain_head(data: bytes) -> "Request | None":
             request.keep = request.keep and value != "close"
         elif name == "content-length" and not length and len(value) < 16 and value.isdigit():
             length = value
-        elif name in ("host", "connection", "content-length", "transfer-encoding", "expect"):
+        elif " " + name + " " in _TELLING:
             return None
     if not host:
         return None

@@ -27,6 +27,7 @@ _WORDS = {
     "body": "a body is str, bytes, dict, list, None or an iterator",
     "bare": "a response of status %d has no body",
     "length": "Content-Length is %s, but the body has %d bytes",
+    "left": "Content-Length less the body's length is %d bytes",
     "status": "a status is an int from 200 to 599, not %r",
     "name": "%s is written by webhal itself",
     "value": "the value of %s is str, a number, or a list of them, not %r",

@@ -190,7 +190,7 @@ class Server:
             if not pair:
                 if pair is False and not count:  # else whether more wait is not known yet
                     if self.full:
-                        raise OSError("a listener that is not watched is ready: it failed")
+                        raise OSError  # a listener that is not watched is ready: it failed
                     self.network.watch(self.listener, False, False)
                     self.full = True  # until nobody waits any more the busy step makes room, and accepts
                     self.closes = 1  # if no more can be done

@@ -77,9 +77,9 @@ class Stream:
                     self.step(server, connection)
                 return
             if self.waiting:
-                raise OSError("the client has left")
+                raise OSError  # the client has left
         elif self.deaf:
-            raise OSError("connection lost")
+            raise OSError  # so is the connection
         self.listen(False)  # the client ended its side and may still read, or is ahead of us
 
     def listen(self, read: bool) -> None:
@@ -146,7 +146,7 @@ class Stream:
                 if self.left is not None:
                     self.left -= len(self.piece)
                     if self.left < 0:
-                        raise ValueError("the body is longer than its Content-Length")
+                        raise webhal.mistakes.error("left", self.left)
                 return True
             self.piece = b""
             if not hasattr(piece, "park"):
@@ -257,7 +257,7 @@ class Stream:
                 response = webhal.errors.handle(request.app, request, error)
             self.answer(server, connection, response)
         elif self.left:
-            self.fail(server, connection, ValueError("the body is shorter than its Content-Length"))
+            self.fail(server, connection, webhal.mistakes.error("left", self.left))
         else:
             self.finish(server, connection, b"0\r\n\r\n" if self.chunked else b"")
 
@@ -266,7 +266,7 @@ class Stream:
         self.cancel()
         if connection.begun:
             webhal.log.log(error)
-            raise OSError("body cut short")
+            raise OSError  # the answer is cut
         self.answer(server, connection, webhal.errors.handle(self.request.app, self.request, error))
 
     def answer(self, server: "Server", connection: "Connection", response: "Response") -> None:

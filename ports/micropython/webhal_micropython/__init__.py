@@ -8,6 +8,7 @@ import sys
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from webhal_micropython import access_point as access_point
+    from webhal_micropython import limits as limits
     from webhal_micropython import link as link
     from webhal_micropython import settings as settings
     from webhal_micropython import unix as unix

@@ -24,8 +24,9 @@ class Network:
     network.WLAN or LAN, or an AccessPoint, which has both WLANs as `station` and `access_point`.
     """
 
-    if sys.platform not in ("esp8266", "linux"):  # the unix port passes for the smallest board
-        from webhal_micropython.limits import limits, unix_time
+    if sys.platform not in "esp8266 linux".split():  # the unix port passes for the smallest board
+        limits = webhal_micropython.limits.limits
+        unix_time = webhal_micropython.limits.unix_time
 
     ticks_ms = time.ticks_ms  # type: ignore[attr-defined]
     ticks_diff = time.ticks_diff  # type: ignore[attr-defined]
