@@ -19,6 +19,7 @@ package(
         "loop.py",
         "mistakes.py",
         "overload.py",
+        "phrases.py",
         "refusing.py",
         "registering.py",
         "request.py",

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from webhal import loop as loop
     from webhal import mistakes as mistakes
     from webhal import overload as overload
+    from webhal import phrases as phrases
     from webhal import refusing as refusing
     from webhal import registering as registering
     from webhal import request as request
@@ -61,7 +62,7 @@ _RESERVE = 1536
 # memory to spare no time.
 _COLLECTIONS = 4
 # What makes room for another module: these have no classes that must be the same ones for ever, and are seldom needed.
-_SPARE = "mistakes head chunked request fields text unicode routing refusing overload link"
+_SPARE = "mistakes head chunked request fields text unicode routing phrases refusing overload link"
 
 
 def __getattr__(name: str) -> object:

@@ -17,16 +17,11 @@ if TYPE_CHECKING:
 
 # tchar of RFC 9110, 5.6.2. As str, which takes a third of the heap of constant bytes; head.py judges bytes.
 TOKEN = "etaoinsrhldcumfpgwybvkxjqzACHUEOTILSRDNXPMFGKBVWYQJZ-0123456789_!#$%&'*+.^`|~"
-# Reason phrases (RFC 9110, 15; RFC 6585).
+# Reason phrases (RFC 9110, 15) of what most applications answer; those of other statuses are in phrases.py.
 _PHRASES = (
-    "200 OK\n201 Created\n202 Accepted\n204 No Content\n205 Reset Content\n206 Partial Content\n"
-    "301 Moved Permanently\n302 Found\n303 See Other\n304 Not Modified\n307 Temporary Redirect\n"
-    "308 Permanent Redirect\n400 Bad Request\n"
-    "401 Unauthorized\n403 Forbidden\n404 Not Found\n405 Method Not Allowed\n408 Request Timeout\n409 Conflict\n"
-    "410 Gone\n412 Precondition Failed\n413 Content Too Large\n414 URI Too Long\n415 Unsupported Media Type\n"
-    "416 Range Not Satisfiable\n417 Expectation Failed\n422 Unprocessable Content\n429 Too Many Requests\n"
-    "431 Request Header Fields Too Large\n500 Internal Server Error\n501 Not Implemented\n503 Service Unavailable\n"
-    "505 HTTP Version Not Supported\n"
+    "200 OK\n201 Created\n204 No Content\n302 Found\n303 See Other\n304 Not Modified\n400 Bad Request\n"
+    "401 Unauthorized\n403 Forbidden\n404 Not Found\n405 Method Not Allowed\n413 Content Too Large\n"
+    "415 Unsupported Media Type\n422 Unprocessable Content\n500 Internal Server Error\n503 Service Unavailable\n"
 )
 try:  # text as bytes: the same memory, where it is UTF-8 there
     memoryview("")  # type: ignore[arg-type]
@@ -199,8 +194,12 @@ def head(response: Response, kind: str, length: "int | None", extra: str) -> byt
 
 def phrase(status: int) -> str:
     """The reason phrase of `status`, "" for one without (a client must not mind: RFC 9112, 4)."""
-    start = _PHRASES.find("%d " % status)
-    return "" if start < 0 else _PHRASES[start + 4 : _PHRASES.find("\n", start)]
+    known = _PHRASES
+    start = known.find("%d " % status)
+    if start < 0:
+        known = webhal.phrases.PHRASES
+        start = known.find("%d " % status)
+    return "" if start < 0 else known[start + 4 : known.find("\n", start)]
 
 
 def _field(name: str, value: str) -> str:
