@@ -77,7 +77,7 @@ class Request:
         text: str
 
         def read(self, most: int = 512) -> Read:
-            """Awaitable: the next 1 to `most` bytes of the body, b"" at its end."""
+            """Awaitable: the next 1 to `most` bytes of the body, b"" at its end; ValueError for no such `most`."""
 
     if sys.implementation.name == "cpython":
 

@@ -2,7 +2,7 @@
 
 import sys
 
-from serving import CLOSE, get, serve
+from serving import CLOSE, body_of, get, serve
 
 from webhal import App, sleep_ms
 from webhal.task import Read, Wait
@@ -159,6 +159,25 @@ def test_a_body_that_was_read_whole_can_be_read_in_pieces_too():
     with serve(app) as bench:
         assert bench.ask(get("/", CLOSE, "POST", body=b"0123456789")).endswith(b"\r\n\r\n0123|4567|89|0123456789")
         assert bench.ask(get("/", CLOSE, "POST")).endswith(b"\r\n\r\n|")
+
+
+def test_so_much_cannot_be_read():
+    app = App()
+
+    async def reads(request):
+        try:
+            return await request.read(most)
+        except ValueError as error:
+            return "%s|" % error + str(await request.read(1), "utf-8")
+
+    app.post("/whole")(reads)
+    app.post("/stream", stream=True)(reads)
+    for most in (0, -1, -512, None, "a", 1.5, b""):
+        with serve(app) as bench:
+            for path in ("/whole", "/stream"):
+                answer = bench.ask(get(path, CLOSE, "POST", body=b"0123456789"))
+                words = "request.read takes a number of bytes, at least 1, not %r|0" % (most,)
+                assert body_of(answer) == words.encode(), answer
 
 
 def test_the_body_of_a_handler_that_reads_it_is_not_there():
