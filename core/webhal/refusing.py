@@ -52,6 +52,8 @@ def _refuse(connection: "Connection", server: "Server", error: "HTTPError") -> N
     elif type(request) is not Request:  # a handler that reads the body
         request.cancel()
         request = request.request
+    else:
+        request.body = b""  # what has come of it: it is not whole
     connection.left = -1
     request.app = server.app
     webhal.exchange.respond(connection, server, request, webhal.errors.handle(server.app, request, error))

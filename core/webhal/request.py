@@ -112,9 +112,11 @@ def fields(head: bytes, name: str = "") -> "list[tuple[str, str]]":
 
 def _text(data: bytes) -> str:
     """UTF-8 text, or ISO 8859-1, as fields were once."""
-    try:
+    if not data or max(data) < 128:
         return str(data, "utf-8")
-    except UnicodeError:
+    try:
+        return webhal.text.decode(data)
+    except webhal.errors.HTTPError:
         return webhal.unicode.latin1(data)
 
 
@@ -184,6 +186,6 @@ def _plain(data: bytes) -> str:
     """Urlencoded text: nothing that a person could type is an error."""
     data = webhal.text.unquote(data)
     try:
-        return str(data, "utf-8")
-    except UnicodeError:
+        return webhal.text.decode(data)
+    except webhal.errors.HTTPError:
         return webhal.unicode.replace(data)

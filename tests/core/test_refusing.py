@@ -184,6 +184,22 @@ def test_what_a_hook_reads_of_a_refused_request():
         assert seen == [([], None, {}, 400), ([], "a", {}, 413)]
 
 
+def test_a_body_that_was_refused_is_not_there():
+    app = echo()
+    seen = []
+
+    @app.error(HTTPError)
+    def refused(request, error):
+        seen.append((error.status, request.body, request.text))
+        return "no"
+
+    begun = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\n\xe9\r\n" * 2
+    for rest, status in ((b"fff\r\n" + b"x" * 0xFFF, 413), (b"x\r\n", 400), (b"", 408)):
+        with serve(app) as bench:
+            assert bench.ask(begun + rest).endswith(b"\r\n\r\nno")
+            assert seen.pop() == (status, b"", ""), status
+
+
 def test_a_bug_while_a_failure_is_answered_costs_one_connection():
     app = echo()
 
