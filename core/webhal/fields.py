@@ -19,7 +19,7 @@ def redirect(url: str, status: int = 302) -> "Response":
         raise webhal.mistakes.error("redirect", status)
     location = b""
     for byte in url.encode():
-        location += b"%%%02X" % byte if byte > 127 or byte in b' "<>\\^`{|}' else b"%c" % byte
+        location += b"%%%02X" % byte if not 32 < byte < 127 or byte in b'"<>\\^`{|}' else b"%c" % byte
     return webhal.response.Response(b"", status, {"Location": str(location, "utf-8")})
 
 
