@@ -68,7 +68,7 @@ class Request:
 
         args: MultiDict
         body: bytes
-        cookies: dict[str, str]
+        cookies: MultiDict
         form: MultiDict
         headers: MultiDict
         json: Any

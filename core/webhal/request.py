@@ -132,16 +132,16 @@ def attribute(request: "Request", name: str) -> object:
         query = request.target.find("?")
         return MultiDict(_pairs(request, request.target[query + 1 :].encode() if query >= 0 else b""))
     if name == "cookies":
-        cookies: "dict[str, str]" = {}  # RFC 6265, 4.2; the first of a name wins
+        pairs: "list[tuple[str, str]]" = []  # RFC 6265, 4.2
         for part in request.headers.get("cookie", "").split(";"):
             equals = part.find("=")
             known = part[:equals].strip(" \t")  # no other space: it would make one name of two
-            if equals > 0 and known and known not in cookies:
+            if equals > 0 and known:
                 value = part[equals + 1 :].strip(" \t")
                 if len(value) > 1 and value[:1] == value[-1:] == '"':
                     value = value[1:-1]
-                cookies[known] = value
-        return cookies
+                pairs.append((known, value))
+        return MultiDict(pairs)
     if name == "form":
         if request.body and webhal.text.media_type(request) != b"application/x-www-form-urlencoded":
             raise webhal.errors.HTTPError(415, "a form is application/x-www-form-urlencoded")

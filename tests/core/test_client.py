@@ -229,7 +229,7 @@ def test_cookies_are_kept():
         response.set_cookie(name, "", max_age=0)
         return response
 
-    app.get("/")(lambda request: request.cookies)
+    app.get("/")(lambda request: dict(request.cookies.items()))
     client = TestClient(app)
     assert client.get("/").json() == {}
     client.get("/set/a/1")

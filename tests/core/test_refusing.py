@@ -176,12 +176,12 @@ def test_what_a_hook_reads_of_a_refused_request():
 
     @app.after_request
     def hook(request, response):
-        seen.append((list(request.args), request.headers.get("host"), request.cookies, response.status))
+        seen.append((list(request.args), request.headers.get("host"), len(request.cookies), response.status))
 
     with serve(app) as bench:
         bench.ask(b"nonsense\r\n\r\n")
         bench.ask(LARGE)
-        assert seen == [([], None, {}, 400), ([], "a", {}, 413)]
+        assert seen == [([], None, 0, 400), ([], "a", 0, 413)]
 
 
 def test_a_body_that_was_refused_is_not_there():

@@ -10,7 +10,7 @@ app = App()
 def use(request, word):
     values = [value for _, value in request.headers.items()]
     if not request.body:
-        response = Response(" ".join([word, repr(request.cookies)] + values))
+        response = Response(" ".join([word, repr(request.cookies.items())] + values))
         for name, value in request.args.items():
             response.set_cookie(name, value)
         return response
