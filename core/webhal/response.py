@@ -141,7 +141,7 @@ def dumps(value: "Any") -> str:
 
 
 def judge_json(value: "Any") -> None:
-    """Raise ValueError for what MicroPython would write though it is no JSON."""
+    """Raise ValueError for what MicroPython would write, or read, though it is no JSON; it makes a str of any key."""
     if isinstance(value, (dict, list, tuple)):
         for each in value.values() if isinstance(value, dict) else value:
             judge_json(each)

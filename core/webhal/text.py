@@ -16,7 +16,14 @@ _HEX = b"0123456789abcdefABCDEF"
 if sys.implementation.name == "cpython":
     from json import JSONDecoder
 
-    _strictly = JSONDecoder(parse_constant=int).decode  # int raises ValueError for NaN and Infinity, as boards do
+    def _finite(text: str) -> float:
+        value = float(text)
+        if value - value:  # infinite
+            raise ValueError
+        return value
+
+    # int raises ValueError for NaN and Infinity, as boards do.
+    _strictly = JSONDecoder(parse_constant=int, parse_float=_finite).decode
 
 
 def attribute(request: "Request", name: str) -> object:
@@ -38,7 +45,10 @@ def attribute(request: "Request", name: str) -> object:
     if sys.implementation.name == "cpython":
         loads = _strictly  # type: ignore[assignment]
     try:
-        return loads(text[1:] if text[:1] == "\ufeff" else text)
+        value = loads(text[1:] if text[:1] == "\ufeff" else text)
+        if sys.implementation.name != "cpython":
+            webhal.response.judge_json(value)  # of a number that is too large they make Infinity
+        return value
     except (ValueError, RuntimeError):  # RuntimeError: nested too deeply
         raise webhal.errors.HTTPError(400, "malformed JSON") from None
 

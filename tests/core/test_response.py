@@ -1,6 +1,7 @@
 """Responses: what handlers return, and the bytes that it becomes. What is told of one that cannot: test_mistakes.py."""
 
 import json
+import sys
 
 from webhal.response import Response, find, head, serialise, to_response
 
@@ -70,6 +71,14 @@ def test_json_has_no_objects():
             except (TypeError, ValueError):
                 continue
             raise AssertionError("written: %r" % (body,))
+
+
+def test_keys_of_json():
+    keys = {"a": 1, 2: [3], None: 4, 1.5: 5}
+    assert json.loads(split(Response(keys))[2].decode()) == {"a": 1, "2": [3], "null": 4, "1.5": 5}
+    if sys.implementation.name == "cpython":  # on boards these are a str, too
+        for wrong in ((1, 2), b"a", len, ()):
+            raised(TypeError, serialise, Response([{wrong: 1}]), "GET", "")
 
 
 def test_none_is_no_content():
