@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typing import overload
 
     from webhal.http import Request
+    from webhal.task import Read
 
 _PAIRS = 1000  # of a form or a query, as in Django and Starlette: each costs more time than its bytes tell
 _MANY = 32  # names; fewer are looked for one by one
@@ -155,7 +156,13 @@ def attribute(request: "Request", name: str) -> object:
     if name == "state":
         return State()
     if name == "read":
-        return lambda most=512: webhal.task.Read(request, most)
+
+        def read(most: int = 512) -> "Read":
+            if not isinstance(most, int) or most < 1:
+                raise webhal.mistakes.error("read", most)
+            return webhal.task.Read(request, most)
+
+        return read
     raise AttributeError("a request has no " + repr(name))
 
 

@@ -102,9 +102,6 @@ class Read(Wait):
     reads = True
 
     def __init__(self, request: "Request", most: int) -> None:
-        if not isinstance(most, int) or most < 1:
-            self.awaited = True
-            raise webhal.mistakes.error("read", most)
         self.request = request
         self.most = most
 
