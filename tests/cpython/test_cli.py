@@ -348,8 +348,12 @@ BROKEN = APP + "app.get('/')(lambda request: 1 // 0)\napp.get('/fine')(lambda re
 BROKEN += "app.on('listen')(lambda address, port: print('port', port, flush=True))\n"
 
 
+COMMANDS = [(WEBHAL, "run"), (sys.executable,)]
+webhal_run_and_python = pytest.mark.parametrize("command", COMMANDS, ids=["webhal run", "python"])
+
+
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="Linux's file that never has room")
-@pytest.mark.parametrize("command", [(WEBHAL, "run"), (sys.executable,)], ids=["webhal run", "python"])
+@webhal_run_and_python
 def test_traceback_that_finds_no_room_costs_nobody_an_answer(write, command):
     with open("/dev/full", "w") as full:
         arguments = (*command, write(BROKEN + RUN))
@@ -363,8 +367,9 @@ def test_traceback_that_finds_no_room_costs_nobody_an_answer(write, command):
                 process.kill()
 
 
-def test_serving_outlives_tracebacks_that_nobody_reads(write):
-    arguments = (WEBHAL, "run", write(BROKEN + RUN))
+@webhal_run_and_python
+def test_serving_outlives_tracebacks_that_nobody_reads(write, command):
+    arguments = (*command, write(BROKEN + RUN))
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         try:
             port = int(process.stdout.readline().split()[1])

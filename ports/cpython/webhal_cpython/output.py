@@ -1,4 +1,5 @@
-"""What `webhal run` prints while it serves, which must not decide about service: nothing here raises, or waits long.
+"""What is printed while a PC serves, tracebacks and the lines of `webhal run`, which must not decide about service:
+nothing here raises, or waits long.
 
 A line that a standard stream does not take is lost, and counted; the next one that it takes is preceded by the count.
 So a full disk costs lines, and not requests, and a pipe that nobody reads, or a terminal that is stopped, costs a
@@ -8,6 +9,7 @@ tenth of a second once, until it is read again. Only a pipe without a reader is 
 import errno
 import os
 import select
+import traceback
 from typing import TextIO
 
 _PATIENCE_S = 0.1  # for a reader that is behind; one that does not catch up meanwhile is not waited for again
@@ -41,6 +43,11 @@ class Output:
         else:
             self._lost += 1
             self._cut = self._cut or written > 0
+
+    def report(self, error: BaseException) -> None:
+        """Write the traceback that webhal.log would print."""
+        for line in "".join(traceback.format_exception(error)).splitlines():
+            self.write(line)
 
     def _is_ready(self) -> bool:
         if os.name != "posix":  # Windows's select() takes sockets only

@@ -15,7 +15,6 @@ import socket
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -58,7 +57,7 @@ def main(arguments: argparse.Namespace) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):  # whoever follows the output through a pipe reads whole lines
         sys.stdout.reconfigure(line_buffering=True)
     run = _Run(arguments.host, arguments.port, arguments.log, name)
-    webhal.log.report = run.report
+    webhal.log.report = run.errors.report
     # A lambda, because only a function becomes a method.
     App.run = lambda *values, **settings: run(*values, **settings)  # type: ignore[method-assign]
     try:
@@ -159,11 +158,6 @@ class _Run:
         line = printable(line.replace('"', '\\"'))[:_MOST_LOGGED]
         size = "-" if length < 0 else length
         self.output.write(f'{request.client[0]} - - [{_stamp(int(time.time()))}] "{line}" {status} {size}')
-
-    def report(self, error: BaseException) -> None:
-        """The traceback that webhal.log would print, without waiting for who reads it."""
-        for line in "".join(traceback.format_exception(error)).splitlines():
-            self.errors.write(line)
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ import threading
 from json import JSONEncoder
 from typing import Any
 
+import webhal.log
 from webhal import connection, head, http
 from webhal.exchange import dispatch as answer
 from webhal.exchange import next as begin_body
@@ -18,6 +19,7 @@ from webhal.exchange import send as sent
 from webhal.http import Request
 from webhal.response import Response, serialise
 from webhal.server import Server as Portable
+from webhal_cpython.output import Output
 
 # Makes a repetition keep what it took (possessive); before 3.11.5 CPython loses matches that way.
 _ALL = "+" if sys.version_info >= (3, 11, 5) else ""
@@ -88,6 +90,11 @@ class Server(Portable):
 
     Connection = Connection
     starts: "dict[type, bytes]" = {}  # of plain responses, as Server.start, by what the handler returned
+
+    def __init__(self, *values: Any, **limits: Any) -> None:
+        super().__init__(*values, **limits)
+        if not webhal.log.report and sys.stderr is sys.__stderr__:  # else the program has plans of its own
+            webhal.log.report = Output(sys.stderr).report
 
     def tick(self) -> None:
         """Server.tick, which gives responses their Date."""
