@@ -185,6 +185,51 @@ def test_thread_that_does_something_else_leaves_the_app_to_be_served(start, writ
     assert process.stop(signal.SIGTERM) == (0, "")
 
 
+SLOW = HELLO + "import sys, threading\n"
+SLOW += "def serve():\n    sys.stdin.readline()\n    app.run(port=0, host='127.0.0.1')\n"
+WAITS = "webhal: app.py has run, its threads have not: waiting for one to serve (others are to be daemon=True)\n"
+
+
+@posix
+@pytest.mark.parametrize("daemon", [True, False])
+def test_thread_that_takes_its_time_to_serve(write, tmp_path, daemon):
+    """What runs on as under python is waited for; what would have ended there finds its application served."""
+    write(SLOW + f"threading.Thread(target=serve, daemon={daemon}).start()\n")
+    command = (WEBHAL, "run", "app.py", "--port", "0", "--host", "127.0.0.1")
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, cwd=tmp_path, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
+        try:
+            if not daemon:
+                assert process.stderr.readline() == WAITS
+                process.stdin.write("\n")
+                process.stdin.flush()
+            port = int(re.search(r":(\d+)/ ", process.stdout.readline())[1])
+            if daemon:
+                process.stdin.write("\n")
+                process.stdin.flush()
+            assert get(port) == (200, "hello")
+            process.terminate()
+            assert process.wait(60) == 0
+            assert process.stderr.read() == "" and process.stdout.read().count("\n") == 1
+        finally:
+            process.kill()
+
+
+@posix
+def test_thread_that_would_serve_after_a_signal_does_not(write, tmp_path):
+    write(SLOW + "threading.Thread(target=serve).start()\n")
+    command = (WEBHAL, "run", "app.py", "--port", "0")
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, cwd=tmp_path, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
+        try:
+            assert process.stderr.readline() == WAITS
+            process.send_signal(signal.SIGINT)
+            assert process.communicate("\n", 60) == ("", "")
+            assert process.returncode == 130
+        finally:
+            process.kill()
+
+
 def test_colon_in_a_path_is_no_name(start, write, tmp_path):
     (tmp_path / "a:b").mkdir()
     assert get(serving(start.webhal("run", write(HELLO, "a:b/app.py"), "--port", "0"))[1]) == (200, "hello")
@@ -604,8 +649,18 @@ def test_port_in_use_of_a_server_in_a_thread(start, write):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         code, errors = start.webhal("run", write(HELLO + IN_A_THREAD), "--port", str(port)).end()
-    assert code == 1
-    assert errors.endswith(f"\nwebhal: port {port} is in use; end the other program, or choose another with --port\n")
+    message = f"webhal: port {port} is in use; end the other program, or choose another with --port\n"
+    assert (code, errors) == (1, message)
+
+
+def test_port_in_use_of_a_server_in_a_thread_under_python(start, write):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        thread = IN_A_THREAD.replace("port=0", f"port={port}") + "server.join()\n"
+        thread += "threading.Thread(target=lambda: 1 / 0).start()\n"
+        first, *others = start(write(HELLO + thread)).end()[1].splitlines()
+    assert first == f"webhal: port {port} is in use; end the other program, or choose another"
+    assert others[-1] == "ZeroDivisionError: division by zero"
 
 
 def test_port_in_use_under_python(start, write):
@@ -624,6 +679,24 @@ def test_port_in_use_is_an_error_that_a_program_can_catch_or_tell_in_its_own_way
         process = start(write(HELLO + (catch + tell).format(port=taken.getsockname()[1])))
         assert process.end() == (1, "")
     assert process.rest() == ["True\n", f"mine {errno.EADDRINUSE}\n"]
+
+
+def test_file_that_chooses_another_port_serves_there(start, write):
+    choose = "try:\n    app.run(port={port}, host='127.0.0.1')\n"
+    choose += "except OSError:\n    app.run(port=0, host='127.0.0.1')\n"
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        process = start.webhal("run", write(HELLO + choose.format(port=taken.getsockname()[1])))
+        assert get(serving(process)[1]) == (200, "hello")
+        assert process.stop(signal.SIGTERM) == (0, "")
+
+
+@pytest.mark.parametrize("instead", ["raise RuntimeError('no port') from error", "pass\nraise RuntimeError('no port')"])
+def test_what_follows_a_port_in_use_is_told(start, write, tmp_path, instead):
+    catch = "try:\n    app.run(port={port}, host='127.0.0.1')\nexcept OSError as error:\n    " + instead
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        write(HELLO + catch.format(port=taken.getsockname()[1]))
+        code, said = complaint(start.webhal("run", "app.py", cwd=tmp_path))
+    assert code == 1 and re.fullmatch(r"app\.py:\d+: RuntimeError: no port", said), said
 
 
 def test_what_nobody_catches_later_is_a_traceback_as_ever(start, write):

@@ -10,6 +10,7 @@ import errno
 import select
 import socket as bsd
 import sys
+import threading
 import time
 from socket import socket as Socket
 from types import TracebackType
@@ -34,6 +35,14 @@ def _print_uncaught(kind: type[BaseException], error: BaseException, trace: Trac
         print("webhal:", error.strerror, file=sys.stderr)
     else:
         sys.__excepthook__(kind, error, trace)
+
+
+def _print_uncaught_of_thread(uncaught: threading.ExceptHookArgs) -> None:
+    """threading.excepthook: the same."""
+    if isinstance(uncaught.exc_value, ListenError):
+        print("webhal:", uncaught.exc_value.strerror, file=sys.stderr)
+    else:
+        threading.__excepthook__(uncaught)
 
 
 def listen_error(error: OSError, port: int, host: str) -> ListenError:
@@ -110,8 +119,11 @@ class _Network:
         try:
             return self._listen_at(port, host, backlog)
         except OSError as error:
-            if sys.excepthook is sys.__excepthook__:  # else the program has plans of its own
+            # Else the program has plans of its own.
+            if sys.excepthook is sys.__excepthook__:
                 sys.excepthook = _print_uncaught
+            if threading.excepthook is threading.__excepthook__:
+                threading.excepthook = _print_uncaught_of_thread
             raise listen_error(error, port, host) from None
 
     def _listen_at(self, port: int, host: str, backlog: int) -> Socket:

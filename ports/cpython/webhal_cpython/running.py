@@ -24,12 +24,12 @@ from webhal.server import create
 from webhal.starting import prepare
 from webhal_cpython.cli import complain, printable
 from webhal_cpython.loading import execute, tell
-from webhal_cpython.network import PORT_ERRORS, Network, listen_error
+from webhal_cpython.network import PORT_ERRORS, ListenError, Network, listen_error
 from webhal_cpython.output import Output
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _STEP_MS = 1000  # of waiting; the server looks after deadlines by itself
-_THREAD_S = 1  # that a thread of the file's has to come to serving, before it is taken to be there for something else
+_THREAD_S = 1  # that a thread of the file's has to come to serving, before anything is said or done about it
 _MOST_LOGGED = 2000  # characters of a request line: more is no line that a client meant
 
 
@@ -57,13 +57,13 @@ def main(arguments: argparse.Namespace) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):  # whoever follows the output through a pipe reads whole lines
         sys.stdout.reconfigure(line_buffering=True)
     run = _Run(arguments.host, arguments.port, arguments.log, name)
+    threading.excepthook = run.uncaught
     webhal.log.report = run.errors.report
     # A lambda, because only a function becomes a method.
     App.run = lambda *values, **settings: run(*values, **settings)  # type: ignore[method-assign]
     try:
         module = execute(path)
-        if threading.active_count() > 1:
-            run.called.wait(_THREAD_S)
+        run.wait_for_threads(path)
         if not run.called.is_set():
             app = getattr(module, name or "app", None)
             if not isinstance(app, App):
@@ -72,14 +72,16 @@ def main(arguments: argparse.Namespace) -> int:
         with _ended_by_signals(run.stop):
             run.join()
     except KeyboardInterrupt:  # it reached the file, so no server runs in this thread
-        if not run.servers:
-            return 128 + signal.SIGINT
+        serves = bool(run.servers)
         run.stop()
+        if not serves:
+            return 128 + signal.SIGINT
         run.join()
+    except ListenError as error:
+        return complain(error.strerror)
     except Exception as error:
-        if not run.failure:
-            return tell(error, path)
-    return complain(run.failure) if run.failure else 0
+        return tell(error, path)
+    return run.code
 
 
 class _Run:
@@ -95,13 +97,16 @@ class _Run:
         self.called = threading.Event()
         self.threads: list[threading.Thread] = []  # of the file's, that called it
         self.servers: dict[Server, socket.socket] = {}  # and what to close to end their waits
-        self.failure = ""  # why it could not listen
+        self.over = False  # nothing that would begin to serve now is to
+        self.code = 0  # the exit code, unless the main thread has another
 
     def __call__(self, app: App, port: int = 80, host: str = "", network: Any = None, **limits: Any) -> None:
         if self.name and getattr(sys.modules["__main__"], self.name, None) is not app:
             return
         main = threading.current_thread() is threading.main_thread()
         if not main:
+            if self.over:
+                return
             self.threads.append(threading.current_thread())
         self.called.set()
         port = port if self.port is None else self.port
@@ -123,10 +128,10 @@ class _Run:
         try:
             server.open(port, host)
         except OSError as error:
-            self.failure = listen_error(error, port, host).strerror
-            if error.errno in PORT_ERRORS:
-                self.failure += " with --port"
-            raise
+            told = listen_error(error, port, host)
+            if told.errno in PORT_ERRORS:
+                told.strerror += " with --port"
+            raise told from None
         self.output.write(f"Serving on {_url(server, host)} (Ctrl-C stops it)")
         if isinstance(server.network, Network):
             server.network.watch(awake, True, False)
@@ -141,11 +146,27 @@ class _Run:
 
     def stop(self, *signal_and_frame: object) -> None:
         """Let the servers finish what runs; the next signal ends the process at once. For the main thread."""
+        self.over = True
         for server, wake in list(self.servers.items()):
             server.stop()
             wake.close()  # which its other end shows as the end of a stream
         for each in _SIGNALS:
             signal.signal(each, signal.SIG_DFL)
+
+    def wait_for_threads(self, path: str) -> None:
+        """The file has run: give its threads the time to come to serving, which python would not end before either."""
+        if threading.active_count() > 1 and not self.called.wait(_THREAD_S) and _last_threads():
+            complain(f"{path} has run, its threads have not: waiting for one to serve (others are to be daemon=True)")
+            while _last_threads() and not self.called.wait(_THREAD_S):
+                pass
+        self.over = not self.called.is_set()
+
+    def uncaught(self, uncaught: threading.ExceptHookArgs) -> None:
+        """threading.excepthook: a thread that cannot listen is a failure of the command."""
+        if isinstance(uncaught.exc_value, ListenError):
+            self.code = complain(uncaught.exc_value.strerror)
+        else:
+            threading.__excepthook__(uncaught)
 
     def join(self) -> None:
         """Wait until the file's threads that serve have ended."""
@@ -158,6 +179,11 @@ class _Run:
         line = printable(line.replace('"', '\\"'))[:_MOST_LOGGED]
         size = "-" if length < 0 else length
         self.output.write(f'{request.client[0]} - - [{_stamp(int(time.time()))}] "{line}" {status} {size}')
+
+
+def _last_threads() -> bool:
+    """Whether threads run that python would wait for."""
+    return any(not each.daemon and each is not threading.main_thread() for each in threading.enumerate())
 
 
 @contextlib.contextmanager
