@@ -100,8 +100,7 @@ def respond(connection: "Connection", server: "Server", request: Request, respon
     if head is None:
         webhal.stream.Stream(request, body, response).begin(server, connection, request)
         return
-    if "response" in server.app.events:
-        server.app.emit("response", request, response.status, len(body))
+    server.app.emit("response", request, response.status, len(body))
     room = server.buffer - len(head)
     if room < len(body):
         body = memoryview(body)

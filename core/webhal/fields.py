@@ -41,8 +41,10 @@ def set_cookie(
     if not name or name.strip(webhal.response.TOKEN):
         raise webhal.mistakes.error("cookies", name)
     for text in (value, path, domain):
-        # As bytes, because MicroPython keeps every character over which it iterates in a str.
-        if text.strip() != text or any(byte < 32 or byte in b';,"\\\x7f' for byte in text.encode()):
+        fits = text.strip() == text
+        for byte in text.encode():  # because MicroPython keeps every character over which it iterates in a str
+            fits = fits and byte > 31 and byte not in b';,"\\\x7f'
+        if not fits:
             raise webhal.mistakes.error("set_cookie", text)
     if same_site != "" and same_site not in "Lax Strict None".split() or (same_site == "None" and not secure):
         raise webhal.mistakes.error("same_site", same_site)

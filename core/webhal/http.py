@@ -164,20 +164,18 @@ def _plain_head(data: bytes) -> "Request | None":
     """
     # Of what most fields' names and most hosts are made, the frequent ones first: strip() searches it from the left.
     common = "etaoinsrhldcumfpgwybvkxjqz-.0123456789"
-    begin = 0
-    host = length = request = None
+    stop = data.find(b"\r\n")
+    request = _plain_line(data[:stop])
+    if not request:
+        return None
+    request.head = data
+    host = length = None
     while True:
+        begin = stop + 2
         stop = data.find(b"\r\n", begin)
         if stop == begin:
             break
         piece = data[begin:stop]
-        begin = stop + 2
-        if not request:
-            request = _plain_line(piece)
-            if not request:
-                return None
-            request.head = data
-            continue
         if min(piece) < 32 or max(piece) > 126:  # not ASCII, a control character, or CR or LF alone
             return None
         line = str(piece, "utf-8")
@@ -212,8 +210,10 @@ def _plain_line(data: bytes) -> "Request | None":
     parts = str(data, "utf-8").split(" ")
     if len(parts) != 3 or parts[2] != "HTTP/1.1" or " " + parts[0] + " " not in _METHODS:
         return None
-    target = parts[1]
-    path = target.split("?", 1)[0]
+    path = target = parts[1]
+    query = target.find("?")
+    if query >= 0:
+        path = target[:query]
     # As numbers, for a board keeps short texts by name.
     if target[:1] != "/" or 35 in target.encode() or 37 in path.encode():  # #, %
         return None

@@ -38,5 +38,4 @@ def tick(server: "Server") -> None:
 
 
 def _tell(server: "Server", status: str) -> None:
-    if "link" in server.app.events:
-        server.app.emit("link", status)
+    server.app.emit("link", status)

@@ -46,7 +46,11 @@ class MultiDict:
             if self.known is not None:
                 return list(self.known.get(name, ()))
         pairs = fields(head, name) if head else self.pairs
-        return [value for known, value in pairs if known == name]
+        values = []  # not by a comprehension, here and elsewhere: a board keeps 80 bytes for each
+        for known, value in pairs:
+            if known == name:
+                values.append(value)
+        return values
 
     if TYPE_CHECKING:
 
@@ -87,7 +91,10 @@ class MultiDict:
 
     def keys(self) -> "list[str]":
         """The names, one with several values several times."""
-        return [name for name, _ in self.items()]
+        names = []
+        for pair in self.items():
+            names.append(pair[0])
+        return names
 
     def items(self) -> "list[tuple[str, str]]":
         """(name, value) pairs, a name with several values several times."""

@@ -86,14 +86,20 @@ def find(app: "App", method: str, path: str) -> "tuple[Handler | None, list[Any]
 
 def allow(app: "App", path: str) -> str:
     """The value of Allow for a path: the methods that it has, "" if it has none."""
-    found = [method for method in methods(app) if method != "OPTIONS" and find(app, method, path)[0]]
+    found = []
+    for method in methods(app):
+        if method != "OPTIONS" and find(app, method, path)[0]:
+            found.append(method)
     return ", ".join(found + ["OPTIONS"]) if found else ""
 
 
 def methods(app: "App") -> "list[str]":
     """The methods that an application knows: those of RFC 9110, and others that it has routes for."""
     found = "GET HEAD POST PUT PATCH DELETE OPTIONS TRACE CONNECT".split()
-    for route in list(app.routes) + [pattern[0] for pattern in getattr(app, "patterns", ())]:
+    known = list(app.routes)
+    for pattern in getattr(app, "patterns", ()):
+        known.append(pattern[0])
+    for route in known:
         method = route.split(" ")[0]
         if method not in found:
             found.append(method)

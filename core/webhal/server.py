@@ -106,8 +106,7 @@ class Server:
         self.place = (port, host)
         self.network.watch(listener, True, False)
         self.tick()
-        if "listen" in self.app.events:
-            self.app.emit("listen", self.network.address(), port)
+        self.app.emit("listen", self.network.address(), port)
 
     def run(self) -> None:
         """Serve until `stop` or Ctrl-C, finish what runs, and close; Ctrl-C while the server stops ends it at once."""
@@ -207,8 +206,7 @@ class Server:
         except (OSError, MemoryError):
             self.network.close(socket)
             return
-        if "connect" in self.app.events:
-            self.app.emit("connect", client)
+        self.app.emit("connect", client)
         try:
             connection.ready(self)  # before it can be taken for idle
         except Exception as error:

@@ -213,8 +213,7 @@ class Stream:
         start = b""
         if not connection.begun:
             start = self.start(server, connection)
-            if "response" in server.app.events:
-                server.app.emit("response", self.request, self.response.status, -1)  # type: ignore[union-attr] # prepared
+            server.app.emit("response", self.request, self.response.status, -1)  # type: ignore[union-attr] # prepared
             if self.request.method == "HEAD":
                 self.cancel()
                 self.finish(server, connection, start)
