@@ -111,7 +111,6 @@ class Connection(Reader):
                     webhal.exchange.dispatch(self, server, request, result)
                     return
                 close = b""
-                self.keep = 1
                 if not request.keep or server.closes or server.stopping:
                     self.keep = -1 if request.keep else 0
                     if server.closes:
@@ -138,8 +137,10 @@ class Connection(Reader):
 
     def done(self, server: "Server") -> None:
         """The answer is sent: on to the next request, or close."""
-        self.work = None
-        self.begun = 0
+        if self.work:  # what has its default is not set: each entry of its own takes memory
+            self.work = None
+        if self.begun:
+            self.begun = 0
         if self.keep > 0 and self.start < len(self.input):
             self.phase = "handler"
             server.again.append(self)

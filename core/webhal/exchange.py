@@ -112,12 +112,11 @@ def respond(connection: "Connection", server: "Server", request: Request, respon
 
 def connection_fields(connection: "Connection", server: "Server", request: Request) -> str:
     """Decide whether the connection stays open; the field lines that every response has."""
-    if not request.keep or server.closes or server.stopping:
+    if not request.keep or connection.keep < 1 or server.closes or server.stopping:
         connection.keep = -1 if request.keep or connection.left else 0
         if server.closes:
             server.closes -= 1
         return server.fields + "Connection: close\r\n"
-    connection.keep = 1
     return server.fields if request.minor else server.fields + "Connection: keep-alive\r\n"
 
 

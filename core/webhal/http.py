@@ -132,7 +132,8 @@ class Reader:
                 if self.looked:
                     self.looked = 0
                 self.start = end
-                self.left = request.length
+                if request.length:
+                    self.left = request.length
                 return request
         elif not self.looked and len(data) < start + limit and data.count(b"\n", start) == data.count(b"\r\n", start):
             stop = data.find(b"\r\n", start)
@@ -165,7 +166,7 @@ def _plain_head(data: bytes) -> "Request | None":
     # Of what most fields' names and most hosts are made, the frequent ones first: strip() searches it from the left.
     common = "etaoinsrhldcumfpgwybvkxjqz-.0123456789"
     stop = data.find(b"\r\n")
-    request = _plain_line(data[:stop])
+    request = _plain_line(data[:stop]) if stop else None
     if not request:
         return None
     request.head = data
@@ -199,7 +200,7 @@ def _plain_head(data: bytes) -> "Request | None":
     if not host:
         return None
     if length:
-        request.length = int(length)  # type: ignore[union-attr] # Host comes after it
+        request.length = int(length)
     return request
 
 

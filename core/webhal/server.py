@@ -47,6 +47,9 @@ class Server:
     fields = ""
     clock: "list[sleep_ms] | None" = None  # those that sleep, the latest first
     jobs: "list[Job] | None" = None  # what runs beside serving
+    listener: "Any" = None
+    stopping = False
+    retry = 0  # ms between two tries of a lost link
     full = False  # clients wait that cannot be accepted, so
     closes = 0  # that many of the next answers close their connections
     place: "tuple[int, str]"  # the listener's port and host
@@ -65,9 +68,6 @@ class Server:
         self.view = memoryview(bytearray(self.buffer))
         self.slots: "dict[Any, Connection]" = {}
         self.again: "list[Connection | Job]" = []  # it is their turn in the next step, which does not wait
-        self.listener: "Any" = None
-        self.stopping = False
-        self.retry = 0  # ms between two tries of a lost link
         # ms: of this step, of the last tick, and when accepting while full, or the link, was last tried; or stop called
         self.now = self.ticked = self.tried = network.ticks_ms()
 
