@@ -100,6 +100,11 @@ def unsendable(request: "Request", response: "Any", error: BaseException) -> Exc
     return told
 
 
+def read(request: "Request") -> RuntimeError:
+    """For request.body where the handler reads that."""
+    return RuntimeError("%s reads the body: await request.read(n), until it is empty" % name(_find(request)))
+
+
 def after(request: "Request", value: object) -> TypeError:
     """For something else where a hook's other response should be."""
     return TypeError(_told(request, "returned", value, "an after_request hook returns a Response or None"))

@@ -114,7 +114,7 @@ def fields(head: bytes, name: str = "") -> "list[tuple[str, str]]":
         if colon > begin and (not wanted or colon - begin == len(wanted)):
             known = head[begin:colon].lower()
             if not wanted or known == wanted:
-                pairs.append((name or _text(known), _text(head[colon + 1 : end].strip(b" \t"))))
+                pairs.append((name or _text(known), _text(head[colon + 1 : end].strip())))
     return pairs
 
 
@@ -158,7 +158,7 @@ def attribute(request: "Request", name: str) -> object:
         return _PAIRS
     if name == "body":
         if request.connection:
-            raise RuntimeError("this handler reads the body: await request.read(n), until it is empty")
+            raise webhal.mistakes.read(request)
         return b""
     if name == "state":
         return State()

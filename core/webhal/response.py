@@ -127,7 +127,7 @@ def serialise(response: Response, method: str, extra: str) -> "tuple[bytes | Non
         body = b""
     elif int(promised) != length:
         raise ValueError("length", promised, length)
-    return head(response, kind, None if bare else length, extra) + b"\r\n", body
+    return head(response, kind, None if bare else length, extra), body
 
 
 def dumps(value: "Any") -> str:
@@ -165,11 +165,11 @@ def find(headers: "dict[str, Any]", lower: str) -> "Any":
 
 
 def head(response: Response, kind: str, length: "int | None", extra: str) -> bytes:
-    """The status line and fields, without the empty line; `kind` is the Content-Type if none is set."""
+    """The status line and fields; `kind` is the Content-Type if none is set."""
     status = response.status
     if not isinstance(status, int) or not 200 <= status <= 599:
         raise ValueError("status", status)
-    lines = [""]
+    lines = ""
     for name in response.headers:
         lower = name.lower()
         if lower == "connection" or lower == "transfer-encoding":
@@ -183,13 +183,12 @@ def head(response: Response, kind: str, length: "int | None", extra: str) -> byt
             for value in values if isinstance(values, (list, tuple)) else (values,):
                 if not isinstance(value, (str, int, float)):
                     raise TypeError("value", name, value)
-                lines.append(_field(name, str(value)))
-    lines[0] = "HTTP/1.1 %d %s\r\n%s" % (status, phrase(status), extra)
+                lines += _field(name, str(value))
     if kind and length != 0 and status != 204 and status != 304:
-        lines.append("Content-Type: %s\r\n" % kind)
+        lines += "Content-Type: %s\r\n" % kind
     if length is not None:
-        lines.append("Content-Length: %d\r\n" % length)
-    return "".join(lines).encode()
+        lines += "Content-Length: %d\r\n" % length
+    return ("HTTP/1.1 %d %s\r\n%s%s\r\n" % (status, phrase(status), extra, lines)).encode()
 
 
 def phrase(status: int) -> str:

@@ -143,6 +143,8 @@ class Stream:
                 if not connection.begun:
                     self.kind = kind
                     self.prepare()
+                elif self.response:  # its head is sent
+                    self.response = None
                 if self.left is not None:
                     self.left -= len(self.piece)
                     if self.left < 0:
@@ -203,10 +205,10 @@ class Stream:
 
     def start(self, server: "Server", connection: "Connection") -> bytes:
         """The head of the response that was prepared."""
-        response: "Any" = self.response
-        end = b"Transfer-Encoding: chunked\r\n\r\n" if self.chunked else b"\r\n"
         fields = webhal.exchange.connection_fields(connection, server, self.request)
-        return webhal.response.head(response, self.kind, None, fields) + end
+        if self.chunked:
+            fields += "Transfer-Encoding: chunked\r\n"
+        return webhal.response.head(self.response, self.kind, None, fields)  # type: ignore[arg-type] # prepared
 
     def write(self, server: "Server", connection: "Connection") -> None:
         """Send the piece, or as much of it as the receive buffer holds: one write, which needs no memory."""

@@ -303,9 +303,9 @@ def test_other_status_raises():
 
 
 def test_head_for_a_stream():
-    assert head(Response(), "a/b", None, "E: f\r\n") == b"HTTP/1.1 200 OK\r\nE: f\r\nContent-Type: a/b\r\n"
+    assert head(Response(), "a/b", None, "E: f\r\n") == b"HTTP/1.1 200 OK\r\nE: f\r\nContent-Type: a/b\r\n\r\n"
     made = head(Response(b"", 201, {"Content-Length": 7}), "a/b", None, "")
-    assert made == b"HTTP/1.1 201 Created\r\nContent-Length: 7\r\nContent-Type: a/b\r\n"
+    assert made == b"HTTP/1.1 201 Created\r\nContent-Length: 7\r\nContent-Type: a/b\r\n\r\n"
 
 
 def test_find():
