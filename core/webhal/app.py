@@ -38,7 +38,7 @@ class App:
     events: "dict[str, tuple[Handler, ...]]" = {}
     before: "tuple[Handler, ...]" = ()
     # These are there once something is registered.
-    patterns: "tuple[tuple[str, list[Any], Handler], ...]"  # routing.compile_path() makes them
+    patterns: "tuple[tuple[str, list[Any], Handler], ...]"  # routes.compile_path() makes them
     mounts: "tuple[tuple[str, App], ...]"
     after: "tuple[Handler, ...]"
     errors: "dict[int | type, Handler]"  # by status, or by exception type
@@ -55,7 +55,8 @@ class App:
         """Decorator: the handler for `path`, which may have parameters: <name>, <int:name>, <path:name>.
 
         stream: call the handler once the head is there; it reads the body with `await request.read(n)`.
-        Raises ValueError for a path or methods that cannot be matched, or that have a handler already.
+        A path is as a handler sees it: decoded, and without a query. Raises ValueError for a path or methods that
+        cannot be matched, or that have a handler already.
         """
         return webhal.routes.route(self, path, methods, stream)
 

@@ -16,8 +16,12 @@ if TYPE_CHECKING:
 
 def mount(app: "App", prefix: str, mounted: "App") -> None:
     """What App.mount promises."""
-    if prefix[:1] != "/" or prefix[-1:] == "/":
+    if not isinstance(prefix, str) or prefix[:1] != "/" or prefix[-1:] == "/":
         raise ValueError("a prefix starts with / and does not end with it: " + repr(prefix))
+    if sys.implementation.name == "cpython":
+        webhal.routes.judge_path(prefix)
+        if not hasattr(mounted, "handle") or isinstance(mounted, type):
+            raise TypeError("an App is mounted, not " + repr(mounted))
     if prefix in [mount[0] for mount in getattr(app, "mounts", ())]:
         raise ValueError("an application is mounted there already: " + repr(prefix))
     around: "App | None" = app

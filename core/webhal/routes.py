@@ -1,5 +1,7 @@
 """Registering routes: what App.route and its kin do. A board forgets this once it serves."""
 
+import sys
+
 import webhal
 
 TYPE_CHECKING = False
@@ -16,10 +18,18 @@ def route(app: "App", path: str, methods: "tuple[str, ...] | list[str]", stream:
     """What App.route promises."""
     if callable(path):
         raise webhal.mistakes.bare('get("/path")', path)
-    for method in methods:
-        if isinstance(methods, str) or not method or method.strip(_METHOD):
-            raise ValueError("methods are a tuple such as ('GET', 'POST'), in capital letters, not " + repr(methods))
-    segments = compile_path(path) if "<" in path or path[:1] != "/" else None
+    if not isinstance(path, str) or path[:1] != "/":
+        raise ValueError("a path starts with /, not " + repr(path))
+    if sys.implementation.name == "cpython":
+        judge_path(path)
+    good = isinstance(methods, (tuple, list)) and len(methods) > 0
+    for method in methods if good else ():
+        good = good and isinstance(method, str) and methods.count(method) == 1 and not (method or ".").strip(_METHOD)
+    if not good:
+        raise ValueError(
+            "methods are a tuple such as ('GET', 'POST'), each once, in capital letters, not " + repr(methods)
+        )
+    segments = compile_path(path) if "<" in path else None
 
     def register(handler: "H") -> "H":
         if not callable(handler):
@@ -31,6 +41,7 @@ def route(app: "App", path: str, methods: "tuple[str, ...] | list[str]", stream:
                     first = known[2]
             if first:
                 raise webhal.mistakes.second(method + " " + path, first, handler)
+        for method in methods:
             if segments:
                 app.patterns = getattr(app, "patterns", ()) + ((method, segments, handler),)
             else:
@@ -42,13 +53,20 @@ def route(app: "App", path: str, methods: "tuple[str, ...] | list[str]", stream:
     return register
 
 
+if sys.implementation.name == "cpython":
+    import re
+
+    def judge_path(path: str) -> None:
+        """Raise ValueError for a path that no request has: there it is decoded, and without its query."""
+        if re.search("[?#]|%[0-9A-Fa-f]{2}", path):
+            raise ValueError("a path has no query, no fragment and no percent-escapes, not " + repr(path))
+
+
 def compile_path(path: str) -> "list[Any]":
     """The segments of a path: a str to be matched, or a tuple (converter,) for a parameter.
 
     Raises ValueError unless each parameter is a whole segment <name>, <int:name> or, at the end, <path:name>.
     """
-    if path[:1] != "/":
-        raise ValueError("a path starts with /, not " + repr(path))
     segments: "list[Any]" = path.split("/")
     for index, segment in enumerate(segments):
         if "<" in segment or ">" in segment:

@@ -49,7 +49,6 @@ def test_two_handlers_of_one_route():
         app.get(path)(hello)
     text = raises(ValueError, app.route("/a/b", ("PUT", "GET")), other)
     assert "GET /a/b" in text
-    raises(ValueError, app.route("/twice", ("GET", "GET")), hello)
 
 
 def test_two_handlers_of_one_error_and_two_applications_in_one_place():
@@ -82,6 +81,42 @@ def test_what_is_no_function():
             text = raises(TypeError, register, value)
             assert "a handler is a function, not " + repr(value) in text, text
     assert TestClient(app).get("/").status == 404
+
+
+def test_routes_that_no_request_would_find():
+    app = App()
+    for path in (5, None, b"/", "", "a", ["/"]):
+        for decorator in (app.get, app.delete, app.route):
+            assert raises((TypeError, ValueError), decorator, path) == "a path starts with /, not " + repr(path)
+    for methods in (None, (), [], 5, "GET", ("GET", 5), ("get",), ("GET", "GET"), ("",), [["GET"]]):
+        text = "methods are a tuple such as ('GET', 'POST'), each once, in capital letters, not " + repr(methods)
+        assert raises(ValueError, app.route, "/", methods) == text
+    if CPYTHON:
+        for path in ("/a?b=1", "/?", "/gr%C3%B6", "/a%2fb", "/a#b", "/<x>/%20"):
+            text = raises(ValueError, app.get, path)
+            assert text == "a path has no query, no fragment and no percent-escapes, not " + repr(path)
+            raises(ValueError, app.mount, path, App())
+    for path, sent in (("/gr\xf6", "/gr%C3%B6"), ("/100%", "/100%25"), ("/a b", "/a%20b"), ("/%zz", "/%25zz")):
+        app.get(path)(hello)
+        assert TestClient(app).get(sent).text == "hello"
+
+
+def test_what_cannot_be_mounted():
+    app = App()
+    for prefix in (5, None, "", "/", "in", "/in/"):
+        text = raises(ValueError, app.mount, prefix, App())
+        assert text == "a prefix starts with / and does not end with it: " + repr(prefix)
+    for value in (None, "app", hello, App) if CPYTHON else ():
+        assert raises(TypeError, app.mount, "/in", value) == "an App is mounted, not " + repr(value)
+
+
+def test_a_route_is_registered_for_all_its_methods_or_none():
+    app = App()
+    app.get("/x")(hello)
+    app.put("/<x>")(hello)
+    raises(ValueError, app.route("/x", ("POST", "GET")), lambda request: "other")
+    raises(ValueError, app.route("/<y>", ("POST", "PUT")), lambda request: "other")
+    assert TestClient(app).post("/x").status == 405
 
 
 if CPYTHON:
