@@ -1,5 +1,7 @@
 """HTTPError, and what answers errors: error handlers and their default text; loaded at the first error."""
 
+import sys
+
 import webhal
 
 TYPE_CHECKING = False
@@ -12,9 +14,16 @@ if TYPE_CHECKING:
 
 
 class HTTPError(Exception):
-    """Answer the request with an error: `status`, and `message`, text for the client, or "" for the status's phrase."""
+    """Answer the request with an error: `status`, and `message`, text for the client, or "" for the status's phrase.
+
+    Raises ValueError for a status that is no error's.
+    """
 
     def __init__(self, status: int, message: str = "", headers: "dict[str, str] | None" = None) -> None:
+        if not isinstance(status, int) or not 400 <= status <= 599:
+            raise webhal.mistakes.value("abort", status)
+        if sys.implementation.name == "cpython" and not isinstance(message, str):
+            raise webhal.mistakes.value("message", message)
         super().__init__(status, message)
         self.status = status
         self.message = message or webhal.response.phrase(status) or str(status)
@@ -23,8 +32,6 @@ class HTTPError(Exception):
 
 def abort(status: int, message: str = "", headers: "dict[str, str] | None" = None) -> "NoReturn":
     """Answer with an error status (400 to 599), by the application's error handler if it has one."""
-    if not 400 <= status <= 599:
-        raise webhal.mistakes.error("abort", status)
     raise HTTPError(status, message, headers)
 
 

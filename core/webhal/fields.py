@@ -3,6 +3,8 @@
 Cookies are read in request.py.
 """
 
+import sys
+
 import webhal
 
 TYPE_CHECKING = False
@@ -15,8 +17,10 @@ def redirect(url: str, status: int = 302) -> "Response":
 
     What no URL may have is percent-encoded (RFC 3986, 2); what is so already stays.
     """
+    if sys.implementation.name == "cpython" and not isinstance(url, str):
+        raise webhal.mistakes.value("url", url)
     if status not in (301, 302, 303, 307, 308):
-        raise webhal.mistakes.error("redirect", status)
+        raise webhal.mistakes.value("redirect", status)
     location = b""
     for byte in url.encode():
         location += b"%%%02X" % byte if not 32 < byte < 127 or byte in b'"<>\\^`{|}' else b"%c" % byte
@@ -38,16 +42,24 @@ def set_cookie(
 
     Raises ValueError for what a cookie cannot carry, or browsers do not keep.
     """
+    if sys.implementation.name == "cpython":
+        if not isinstance(name, str):
+            raise webhal.mistakes.value("cookies", name)
+        for given in (value, path, domain):
+            if not isinstance(given, str):
+                raise webhal.mistakes.value("set_cookie", given)
+        if max_age is not None and not isinstance(max_age, int):
+            raise webhal.mistakes.value("max_age", max_age)
     if not name or name.strip(webhal.response.TOKEN):
-        raise webhal.mistakes.error("cookies", name)
+        raise webhal.mistakes.value("cookies", name)
     for text in (value, path, domain):
         fits = text.strip() == text
         for byte in text.encode():  # because MicroPython keeps every character over which it iterates in a str
             fits = fits and byte > 31 and byte not in b';,"\\\x7f'
         if not fits:
-            raise webhal.mistakes.error("set_cookie", text)
+            raise webhal.mistakes.value("set_cookie", text)
     if same_site != "" and same_site not in "Lax Strict None".split() or (same_site == "None" and not secure):
-        raise webhal.mistakes.error("same_site", same_site)
+        raise webhal.mistakes.value("same_site", same_site)
     parts = ["%s=%s" % (name, value), "Path=" + path]
     if domain:
         parts.append("Domain=" + domain)

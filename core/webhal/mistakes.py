@@ -1,8 +1,9 @@
 """A programmer's mistakes in words: whose each is, where that is, and what would be right. Loaded with the first.
 
 What is a mistake is judged where it is made: in routes.py and registering.py when a handler is registered, in
-response.py and stream.py when it has answered. Those name what is wrong by a word; a board has the others in memory
-when there is a mistake. What a client does wrong is in errors.py.
+fields.py, errors.py and request.py when it calls them, in response.py and stream.py when it has answered. Those name
+what is wrong by a word; a board has the others in memory when there is a mistake. What a client does wrong is in
+errors.py.
 """
 
 import sys
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 # What would be right, by what is wrong.
 _WORDS = {
-    "abort": "abort takes a status from 400 to 599, not %r",
+    "abort": "an error's status is an int from 400 to 599, not %r",
     "redirect": "redirect takes 301, 302, 303, 307 or 308, not %r",
     "cookies": "not a cookie's name: %r",
     "set_cookie": "not to be put in a cookie: %r",
@@ -35,9 +36,13 @@ _WORDS = {
     "json": "JSON has no %r",
     "read": "request.read takes a number of bytes, at least 1, not %r",
 }
+if sys.implementation.name == "cpython":  # boards do not look
+    _WORDS["message"] = "an error's message is str, not %r"
+    _WORDS["url"] = "redirect takes a URL as str, not %r"
+    _WORDS["max_age"] = "max_age is an int or None, not %r"
 
 
-def error(what: str, value: object) -> ValueError:
+def value(what: str, value: object) -> ValueError:
     """For a value that a function of webhal's cannot take."""
     return ValueError(_WORDS[what] % (value,))
 
@@ -93,6 +98,14 @@ def unsendable(request: "Request", response: "Any", error: BaseException) -> Exc
     words = _WORDS[what] % error.args[1:] if what in _WORDS else str(error)
     if isinstance(response.body, tuple):
         words += "; a tuple is (body, status) or (body, status, headers)"
+    if sys.implementation.name == "cpython":
+        hooks: "list[Any]" = []
+        around: "Any" = request.app
+        while around:
+            hooks += getattr(around, "after", ())
+            around = getattr(around, "parent", None)
+        if hooks and _find(request) not in hooks:
+            words += "; unless it became so in a hook: " + ", ".join(name(hook) for hook in hooks)
     kind = TypeError if isinstance(error, TypeError) else ValueError
     told = kind(_told(request, "returned", response.body, words))
     if sys.implementation.name == "cpython":

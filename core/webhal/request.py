@@ -166,7 +166,7 @@ def attribute(request: "Request", name: str) -> object:
 
         def read(most: int = 512) -> "Read":
             if not isinstance(most, int) or most < 1:
-                raise webhal.mistakes.error("read", most)
+                raise webhal.mistakes.value("read", most)
             return webhal.task.Read(request, most)
 
         return read

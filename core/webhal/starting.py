@@ -50,9 +50,12 @@ def _deadlines(value: "Any") -> "dict[str, float]":
     names = ("start", "rest", "idle", "write")
     if isinstance(value, (tuple, list)) and len(value) == 4:
         value = dict(zip(names, value))
-    if not isinstance(value, dict) or [name for name in value if name not in names or not value[name] > 0]:
+    good = isinstance(value, dict)
+    for name in value if good else ():
+        good = good and name in names and isinstance(value[name], (int, float)) and value[name] > 0
+    if not good:
         raise ValueError("deadlines are positive seconds of start, rest, idle and write, by name, not " + repr(value))
-    return value
+    return value  # type: ignore[no-any-return]
 
 
 def listen(
@@ -64,6 +67,8 @@ def listen(
     """
     if not isinstance(port, int) or not 0 <= port <= 65535:
         raise ValueError("a port is an int from 0 to 65535, not " + repr(port))
+    if sys.implementation.name == "cpython" and not isinstance(host, str):
+        raise ValueError("a host is str, not " + repr(host))
     if network.status() != "up":
         network.up(timeout_ms)
     listener = network.listen(port, host, connections)

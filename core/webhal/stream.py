@@ -148,7 +148,7 @@ class Stream:
                 if self.left is not None:
                     self.left -= len(self.piece)
                     if self.left < 0:
-                        raise webhal.mistakes.error("left", self.left)
+                        raise webhal.mistakes.value("left", self.left)
                 return True
             self.piece = b""
             if not hasattr(piece, "park"):
@@ -258,7 +258,7 @@ class Stream:
                 response = webhal.errors.handle(request.app, request, error)
             self.answer(server, connection, response)
         elif self.left:
-            self.fail(server, connection, webhal.mistakes.error("left", self.left))
+            self.fail(server, connection, webhal.mistakes.value("left", self.left))
         else:
             self.finish(server, connection, b"0\r\n\r\n" if self.chunked else b"")
 

@@ -29,8 +29,14 @@ def test_abort():
     assert (error.status, error.message, error.headers) == (404, "Not Found", None)
     error = raises(HTTPError, lambda: abort(599, "text", {"A": "b"}))
     assert (error.status, error.message, error.headers) == (599, "text", {"A": "b"})
-    for status in (399, 600, 200, 0, -1):
-        assert repr(status) in str(raises(ValueError, lambda status=status: abort(status)))
+    for status in (399, 600, 200, 0, -1, "404", None, 404.5):
+        for act in (abort, HTTPError):
+            text = str(raises(ValueError, lambda act=act, status=status: act(status)))
+            assert text == "an error's status is an int from 400 to 599, not " + repr(status)
+    if sys.implementation.name == "cpython":
+        for message in (5, None, b"a"):
+            text = str(raises(ValueError, lambda message=message: abort(404, message)))
+            assert text == "an error's message is str, not " + repr(message)
 
 
 def test_default_texts():

@@ -1,5 +1,7 @@
 """Fields that are more than a value: cookies that are set, and where a redirect leads."""
 
+import sys
+
 from webhal import App, Response, redirect
 from webhal.response import serialise
 from webhal.testing import TestClient
@@ -70,6 +72,23 @@ def test_values():
         assert repr(text) in refused("a", text), text
         assert repr(text) in refused("a", "b", path=text), text
         assert repr(text) in refused("a", "b", domain=text), text
+
+
+if sys.implementation.name == "cpython":
+
+    def test_what_is_no_text():
+        for text in (5, None, b"a"):
+            assert refused(text, "b") == "not a cookie's name: %r" % text
+            for values in (dict(value=text), dict(value="b", path=text), dict(value="b", domain=text)):
+                assert refused("a", **values) == "not to be put in a cookie: %r" % text
+            try:
+                redirect(text)
+            except ValueError as error:
+                assert str(error) == "redirect takes a URL as str, not %r" % text
+            else:
+                raise AssertionError(text)
+        for seconds in ("5", 1.5):
+            assert refused("a", "b", max_age=seconds) == "max_age is an int or None, not %r" % seconds
 
 
 def test_same_site():

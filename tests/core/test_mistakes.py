@@ -266,6 +266,8 @@ def test_who_is_named_is_who_answered():
     with serve(app) as bench:
         assert bench.ask(get("/none", CLOSE)).startswith(b"HTTP/1.1 500 ")
         assert str(bench.logged[0]).startswith("GET /none returned str: not a response field")  # no handler of its own
+        if CPYTHON:
+            assert "; unless it became so in a hook: " in str(bench.logged[0]) and names(spoils, str(bench.logged[0]))
         assert bench.take_log() == ["ValueError"]
 
 

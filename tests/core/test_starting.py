@@ -145,6 +145,11 @@ def test_wrong_limits_are_named():
         {"deadlines": (1, 2, 3, 0)},
         {"deadlines": (1, 2, 3, 4, 5)},
         {"deadlines": {"rests": 1}},
+        {"deadlines": {"idle": None}},
+        {"deadlines": {"idle": "5"}},
+        {"deadlines": {"idle": -1, "rest": 1}},
+        {"deadlines": "5"},
+        {"deadlines": None},
         {"buffer": 31},
     ):
         (name,) = limits
@@ -202,6 +207,15 @@ def test_port_0_is_one_that_the_platform_chooses():
     assert net.local_port(net.listeners[0]) == port
     server.close()
     assert not net.listeners
+
+
+def test_places_that_are_none():
+    for port in (-1, 65536, "80", None, 80.0):
+        error = raises(ValueError, lambda port=port: Server(echo(), FakeNetwork()).open(port))
+        assert str(error) == "a port is an int from 0 to 65535, not " + repr(port)
+    for host in (5, None, b"") if sys.implementation.name == "cpython" else ():
+        error = raises(ValueError, lambda host=host: Server(echo(), FakeNetwork()).open(80, host))
+        assert str(error) == "a host is str, not " + repr(host)
 
 
 def test_open_that_cannot():
