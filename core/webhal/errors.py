@@ -22,8 +22,9 @@ class HTTPError(Exception):
     def __init__(self, status: int, message: str = "", headers: "dict[str, str] | None" = None) -> None:
         if not isinstance(status, int) or not 400 <= status <= 599:
             raise webhal.mistakes.value("abort", status)
-        if sys.implementation.name == "cpython" and not isinstance(message, str):
-            raise webhal.mistakes.value("message", message)
+        if sys.implementation.name == "cpython":
+            if not isinstance(message, str):
+                raise webhal.mistakes.value("message", message)
         super().__init__(status, message)
         self.status = status
         self.message = message or webhal.response.phrase(status) or str(status)

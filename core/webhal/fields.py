@@ -17,8 +17,9 @@ def redirect(url: str, status: int = 302) -> "Response":
 
     What no URL may have is percent-encoded (RFC 3986, 2); what is so already stays.
     """
-    if sys.implementation.name == "cpython" and not isinstance(url, str):
-        raise webhal.mistakes.value("url", url)
+    if sys.implementation.name == "cpython":
+        if not isinstance(url, str):
+            raise webhal.mistakes.value("url", url)
     if status not in (301, 302, 303, 307, 308):
         raise webhal.mistakes.value("redirect", status)
     location = b""

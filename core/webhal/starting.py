@@ -67,8 +67,9 @@ def listen(
     """
     if not isinstance(port, int) or not 0 <= port <= 65535:
         raise ValueError("a port is an int from 0 to 65535, not " + repr(port))
-    if sys.implementation.name == "cpython" and not isinstance(host, str):
-        raise ValueError("a host is str, not " + repr(host))
+    if sys.implementation.name == "cpython":
+        if not isinstance(host, str):
+            raise ValueError("a host is str, not " + repr(host))
     if network.status() != "up":
         network.up(timeout_ms)
     listener = network.listen(port, host, connections)

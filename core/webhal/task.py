@@ -32,10 +32,15 @@ class Wait:
 
     reads = False  # the request's body
     task: "Any" = None  # who waits
-    awaited = False
+    if sys.implementation.name == "cpython":
+        told: "str | None" = None  # as it is written, if not by its class; "": what may be awaited again, or never
+        awaited = False
 
     def __iter__(self) -> "Any":
-        self.awaited = True
+        if sys.implementation.name == "cpython":
+            if self.task and self.told != "":  # it waited, and would do so no more
+                raise RuntimeError(self._told() + " is awaited already")
+            self.awaited = True
         return host.iterate(self) if host else self
 
     __await__ = __iter__
@@ -51,8 +56,18 @@ class Wait:
     if sys.implementation.name == "cpython":  # boards never call it
 
         def __del__(self) -> None:
-            if not self.awaited:
-                webhal.log.log(RuntimeError("%s(…) does nothing unless it is awaited" % type(self).__name__))
+            if self.awaited or self.told == "" or sys.is_finalizing():
+                return
+            text = self._told() + " does nothing unless it is awaited"
+            frame = sys._getframe(1)  # of the line that forgot it, unless that kept it
+            if not frame.f_globals.get("__name__", "").startswith("webhal"):
+                code = frame.f_code
+                file = code.co_filename.replace("\\", "/").split("/")[-1]
+                text += ": in %s (%s:%d)" % (code.co_name, file, frame.f_lineno)
+            webhal.log.log(RuntimeError(text))
+
+        def _told(self) -> str:
+            return self.told or type(self).__name__ + "(…)"
 
 
 class sleep_ms(Wait):
@@ -60,7 +75,8 @@ class sleep_ms(Wait):
 
     def __init__(self, ms: int) -> None:
         if not isinstance(ms, int) or ms > _MOST_MS:
-            self.awaited = True
+            if sys.implementation.name == "cpython":
+                self.awaited = True
             raise TypeError("sleep_ms takes milliseconds as an int, at most %d, not %r" % (_MOST_MS, ms))
         self.ms = ms
 
@@ -100,6 +116,8 @@ class Read(Wait):
     """Awaitable: the next 1 to `most` bytes of a body, b"" at its end."""
 
     reads = True
+    if sys.implementation.name == "cpython":
+        told = "request.read(…)"
 
     def __init__(self, request: "Request", most: int) -> None:
         self.request = request

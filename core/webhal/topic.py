@@ -1,5 +1,7 @@
 """Event and Topic: what handlers tell each other. How a handler waits is in task.py."""
 
+import sys
+
 from webhal.task import Wait
 
 TYPE_CHECKING = False
@@ -75,6 +77,9 @@ class _Waiting(Wait):
 
 
 class _Flag(_Waiting):
+    if sys.implementation.name == "cpython":
+        told = "Event.wait()"
+
     def __next__(self) -> Wait:
         if self.task or self.source.flag:  # who was woken need not find it set still
             raise StopIteration(True)
@@ -84,7 +89,8 @@ class _Flag(_Waiting):
 class _Reader(_Waiting):
     """One reader's place in a topic: its own asynchronous iterator, and what it waits for."""
 
-    awaited = True  # by `async for`, or never
+    if sys.implementation.name == "cpython":
+        told = ""  # `async for` awaits it again and again
 
     def __init__(self, source: Topic) -> None:
         self.source = source

@@ -6,6 +6,7 @@ from serving import CLOSE, body_of, get, serve
 
 from webhal import App, sleep_ms
 from webhal.task import Read, Wait
+from webhal.topic import Event
 
 MANY = 16  # handlers that wait
 
@@ -134,14 +135,45 @@ def test_what_is_not_awaited_is_told_where_the_log_is():
     async def forgets(request):
         sleep_ms(5)
         request.read(3)
-        await sleep_ms(1)
+        kept = sleep_ms(1)
+        Event().wait()
+        await kept
         return "done"
 
     with serve(app) as bench:
         assert bench.ask(get("/", CLOSE)).endswith(b"done")
-        assert ["awaited" in str(error) for error in bench.logged] == [True, True]
-        assert "sleep_ms" in str(bench.logged[0])
+        place = "in forgets (test_task.py:%d)"
+        line = forgets.__code__.co_firstlineno + 2
+        assert [str(error) for error in bench.logged] == [
+            "sleep_ms(…) does nothing unless it is awaited: " + place % line,
+            "request.read(…) does nothing unless it is awaited: " + place % (line + 1),
+            "Event.wait() does nothing unless it is awaited: " + place % (line + 3),
+        ]
         bench.take_log()
+
+
+def test_what_was_awaited_is_not_awaited_again():
+    if sys.implementation.name != "cpython":
+        return  # boards do not look: there is no second time
+    app = App()
+
+    @app.get("/")
+    async def twice(request):
+        pause = sleep_ms(5)
+        await pause
+        await pause
+
+    @app.get("/yield")
+    def yields(request):
+        pause = sleep_ms(5)
+        yield from pause
+        yield from pause
+
+    with serve(app) as bench:
+        for path in ("/", "/yield"):
+            assert bench.ask(get(path, CLOSE)).startswith(b"HTTP/1.1 500 ")
+            assert str(bench.logged[0]) == "sleep_ms(…) is awaited already"
+            assert bench.take_log() == ["RuntimeError"]
 
 
 def test_a_body_that_was_read_whole_can_be_read_in_pieces_too():
