@@ -124,7 +124,6 @@ else:
     import something
 '''
 AFTER = {
-    2: "import sys",
     8: "_TEN = 10",
     9: '_TEXT = "# é"',
     12: "class A:",
@@ -146,10 +145,18 @@ AFTER = {
 def test_what_a_board_does_not_pay_for():
     lines = enumerate(for_board(BEFORE).split("\n"), 1)
     assert {number: line for number, line in lines if line} == AFTER
+    used = for_board("import sys\nx = 5\nif sys.implementation.name == 'cpython':\n    x = 6\nsys.exit(x)\n")
+    assert used == "import sys\nx = 5\n\n\nsys.exit(x)\n"
 
 
 class Bare(ast.NodeTransformer):
     """Makes what for_board makes, by another way."""
+
+    def visit_Module(self, node):
+        self.generic_visit(node)
+        if not any(isinstance(each, ast.Name) and each.id == "sys" for each in ast.walk(node)):
+            node.body = [each for each in node.body if ast.unparse(each) != "import sys"]
+        return node
 
     def visit_arg(self, node):
         node.annotation = None

@@ -25,7 +25,7 @@ def for_board(source: str) -> str:
 
     It takes the forms of statement that webhal's modules have; the tests compare what is left of each.
     What only people, type checkers and CPython read goes: comments, docstrings, annotations, `if TYPE_CHECKING:`
-    and `if sys.implementation.name == "cpython":`.
+    and `if sys.implementation.name == "cpython":`, and with the last of those `import sys`.
     """
     text = source.encode()  # which is what ast counts in
     rows = text.split(b"\n")
@@ -66,7 +66,10 @@ def for_board(source: str) -> str:
             shorter[:0] = [instead, text[end:done]]
             done = begin
     shorter.insert(0, text[:done])
-    return "\n".join(map(str.rstrip, b"".join(shorter).decode().split("\n")))
+    lines = list(map(str.rstrip, b"".join(shorter).decode().split("\n")))
+    if not any("sys." in line for line in lines):
+        lines = ["" if line == "import sys" else line for line in lines]
+    return "\n".join(lines)
 
 
 def _start(node: Any) -> tuple[int, int]:
