@@ -69,7 +69,7 @@ class Chunked:
         end = data.find(b"\n", start + reader.looked)
         limit = 0 if self.closing else self.limit if self.trailers else _SIZE_LINE
         if (len(data) if end < 0 else end) - start > limit + 1:
-            raise HTTPError(431 if self.trailers else 400, "line too long in chunks")
+            raise HTTPError(431 if self.trailers else 400, "no end of line in chunks")
         if end < 0:
             reader.looked = len(data) - start
             return None

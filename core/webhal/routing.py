@@ -51,7 +51,7 @@ def handle(app: "App", request: "Request", path: str) -> "Any":
         return handler(request, *values)
     allowed = allow(app, path)
     if request.method == "OPTIONS" and (allowed or path == "*"):
-        return None, 204, {"Allow": allowed or "GET, HEAD, OPTIONS"}
+        return None, 204, {"Allow": allowed} if allowed else {}
     if request.method not in methods(app):
         request.keep = False  # for it may be the rest of something else
         raise webhal.errors.HTTPError(501)

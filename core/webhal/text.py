@@ -85,12 +85,15 @@ def unquote(data: bytes) -> bytes:
 
 
 def media_type(request: "Request") -> bytes:
-    """What the body is, without parameters, in lower case; b"" where the client does not say."""
+    """What the body is, without parameters, in lower case; b"" where the client does not say, or does so twice."""
     head = request.head
+    kind = b""
     begin = head.find(b"\r\n") + 2
     while begin > 1:  # a line at a time, because a copy of the whole is what a board has no room for
         stop = head.find(b"\r\n", begin)
         if head[begin : begin + 13].lower() == b"content-type:":
-            return head[begin + 13 : stop].split(b";")[0].strip().lower()
+            if kind:
+                return b""
+            kind = head[begin + 13 : stop].split(b";")[0].strip().lower()
         begin = stop + 2
-    return b""
+    return kind

@@ -309,6 +309,8 @@ def test_json_is_told_as_such():
         b"Content-Type: \xa0application/json\r\n",
         b"Content-Type: application/json, text/plain\r\n",
         b"X-Content-Type: application/json\r\n",
+        JSON + FORM,
+        JSON + JSON,
     ):
         assert refusal(lambda field: posted(b"[1]", field).json, field) == (415, "JSON is application/json"), field
         assert posted(b"[1]", field).text == "[1]"
@@ -341,7 +343,8 @@ def test_form_of_nothing_is_empty():
 
 
 def test_form_of_another_type():
-    for field in (b"", b"Content-Type:\r\n", b"Content-Type: text/plain\r\n", b"Content-Type: multipart/form-data\r\n"):
+    others = (b"Content-Type:\r\n", b"Content-Type: text/plain\r\n", b"Content-Type: multipart/form-data\r\n")
+    for field in (b"", FORM + FORM) + others:
         assert refusal(lambda field: request("/", field, b"a=1").form, field)[0] == 415, field
 
 
