@@ -137,7 +137,7 @@ class App:
     def handle(self, request: "Request") -> "Any":
         """The Response to `request`, what the handler returned where that is the answer, or the running handler.
 
-        A running handler's outcome goes to response.finish or errors.fail.
+        A running handler's outcome goes to response.finish or errors.handle.
         """
         request.app = self
         try:

@@ -1,4 +1,7 @@
-"""HTTPError, and what answers errors: error handlers and their default text; loaded at the first error."""
+"""HTTPError, and what answers errors: error handlers and their default text.
+
+Loaded at the first error, or with head.py.
+"""
 
 import sys
 

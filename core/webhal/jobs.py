@@ -1,6 +1,7 @@
 """Job: what runs beside serving, without a connection. Today that is the `finally` of a handler whose client has left.
 
-What handlers wait for is in task.py, handlers that answer are in stream.py.
+What handlers wait for is in task.py, handlers that answer are in stream.py. `flatten` is for a few of
+those, and here so that the others have the memory of it.
 """
 
 import webhal

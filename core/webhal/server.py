@@ -31,7 +31,8 @@ class Server:
     head          most bytes of a request's line and fields
     body          most bytes of a body that is read whole
     deadlines     seconds, by name: "start", to the first byte of a connection's first request; "rest", to the request's
-                  last; "idle", to the next request; "write", in which the client takes some of what is sent
+                  last; "idle", to the next request; "write", in which the client takes some of what is sent; and,
+                  not to be given, "linger", two seconds in which who was refused reads why
     buffer        bytes received at once
     """
 

@@ -1,6 +1,6 @@
 """The server of a PC: heads read by one compiled expression, plain requests served in one function, signals.
 
-It is the core's Server and Connection with three methods replaced, because on CPython a call costs more than most of
+It is the core's Server and Connection with few methods replaced, because on CPython a call costs more than most of
 what is called does. Every head that the expression does not take is left to webhal.head, the only place that refuses.
 """
 
