@@ -110,7 +110,7 @@ def __getattr__(name: str) -> object:
 if sys.implementation.name == "cpython":
 
     def __dir__() -> "list[str]":
-        return sorted(list(globals()) + [each.split(":")[0] for each in _NAMES.split()])
+        return sorted(["__version__"] + [each.split(":")[0] for each in _NAMES.split()])
 
 
 def forget(home: str) -> None:

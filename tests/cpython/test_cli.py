@@ -553,6 +553,7 @@ def complaint(process):
         (["run", "missing.py:app"], "there is no file missing.py"),
         (["run", "mis\nsing.py"], r"there is no file mis\nsing.py"),
         (["run", "."], ". is a directory, not an application file"),
+        (["run", ""], "there is no file ''"),
     ],
 )
 def test_wrong_arguments(start, write, tmp_path, arguments, message):

@@ -53,7 +53,7 @@ def main(arguments: argparse.Namespace) -> int:
     if os.path.isdir(path):
         return complain(f"{path} is a directory, not an application file", 2)
     if not os.path.exists(path):
-        return complain(f"there is no file {path}", 2)
+        return complain(f"there is no file {path or repr(path)}", 2)
     if isinstance(sys.stdout, io.TextIOWrapper):  # whoever follows the output through a pipe reads whole lines
         sys.stdout.reconfigure(line_buffering=True)
     run = _Run(arguments.host, arguments.port, arguments.log, name)
