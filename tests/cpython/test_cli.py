@@ -2,6 +2,7 @@
 
 import errno
 import http.client
+import io
 import os
 import re
 import resource
@@ -15,6 +16,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+
+import webhal.log
+from webhal import App
+from webhal_cpython.network import Network
 
 WEBHAL = shutil.which("webhal", path=os.path.dirname(sys.executable))
 
@@ -99,8 +104,6 @@ def test_defaults_are_those_of_app_run(start, write):
 
 @pytest.mark.parametrize("host", ["", "0.0.0.0"])
 def test_every_address_is_printed_as_the_one_that_others_reach(start, write, host):
-    from webhal_cpython.network import Network
-
     shown, port = serving(start.webhal("run", write(HELLO), "--port", "0", "--host", host))
     address = Network().address()
     assert shown == (f"[{address}]" if ":" in address else address)
@@ -425,6 +428,17 @@ def test_serving_outlives_tracebacks_that_nobody_reads(write, command):
         finally:
             process.kill()
     assert text.count("\nZeroDivisionError: ") > 50
+
+
+@pytest.mark.parametrize("original", [True, False])
+def test_standard_error_that_is_no_file_has_the_tracebacks(monkeypatch, original):
+    console = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", console)
+    monkeypatch.setattr(sys, "__stderr__", console if original else None)
+    monkeypatch.setattr(webhal.log, "report", None)
+    Network().Server(App(), Network())
+    webhal.log.log(RuntimeError("in a handler"))
+    assert console.getvalue().endswith("RuntimeError: in a handler\n")
 
 
 # -- how it stops ------------------------------------------------------------------------------------------

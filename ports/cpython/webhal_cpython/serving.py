@@ -4,6 +4,7 @@ It is the core's Server and Connection with few methods replaced, because on CPy
 what is called does. Every head that the expression does not take is left to webhal.head, the only place that refuses.
 """
 
+import contextlib
 import re
 import signal
 import sys
@@ -94,7 +95,8 @@ class Server(Portable):
     def __init__(self, *values: Any, **limits: Any) -> None:
         super().__init__(*values, **limits)
         if not webhal.log.report and sys.stderr is sys.__stderr__:  # else the program has plans of its own
-            webhal.log.report = Output(sys.stderr).report
+            with contextlib.suppress(OSError, ValueError):  # it has no descriptor, as in some consoles
+                webhal.log.report = Output(sys.stderr).report
 
     def tick(self) -> None:
         """Server.tick, which gives responses their Date."""
