@@ -10,6 +10,7 @@ import pytest
 from webhal_cpython import compiling
 from webhal_cpython.compiling import CompileError, compile_mpy, for_board
 from webhal_cpython.deploying import DeployError, fileset, library, plan, settings, verify
+from webhal_cpython.deploying.board import Facts
 
 ROOT = Path(__file__).resolve().parents[2]
 HELLO = "from webhal import App\napp = App()\napp.run()\n"
@@ -268,6 +269,60 @@ def test_application_that_cannot_be_read(read, tmp_path):
         fileset.read_application(tmp_path / "none.py")
     with pytest.raises(DeployError, match="one.py:1: "):
         read("import one", one="def")
+
+
+# -- assets --------------------------------------------------------------------------------------------------
+
+
+def touch(folder, *names):
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(name)
+
+
+def sent(folder, *assets, main="main.py"):
+    """What is sent besides webhal and main.py."""
+    board = Facts("micropython", (1, 25, 0), "esp32")
+    found = fileset.collect(fileset.read_application(folder / "app.py"), board, main, map(Path, assets), source=True)
+    return {name for name in found if not name.startswith("lib/") and name != main}
+
+
+NEVER = (
+    *("settings.toml", "a/settings.toml", "a/b/Settings.toml", ".env", "a/.git/config", ".venv/lib/x.py"),
+    *("tests/test_app.py", "tests/page.html", "a/tests/x.txt", "test_app.py", "a/app_test.py", "conftest.py"),
+    *("__pycache__/app.cpython-311.pyc", "a/__pycache__/x.pyc", "a/x.pyc", ".pytest_cache/x"),
+    *("README.md", "pyproject.toml", "greeting.py"),
+)
+
+
+@pytest.mark.parametrize("cwd, asset", [(".", "."), ("..", "demo"), ("a", "..")])
+def test_assets_of_a_whole_project_have_no_secrets_tests_or_caches(tmp_path, monkeypatch, cwd, asset):
+    folder = tmp_path / "demo"
+    touch(folder, *NEVER, "a/page.html", "static/style.css", "a/app.py", "a/README.md")
+    (folder / "app.py").write_text("import greeting")
+    (folder / "greeting.py").write_text("")
+    monkeypatch.chdir(folder / cwd)
+    assert sent(folder, asset) == {"greeting.py", "a/page.html", "static/style.css", "a/app.py", "a/README.md"}
+
+
+def test_asset_of_the_applications_folder_keeps_its_path_there(tmp_path, monkeypatch):
+    touch(tmp_path, "demo/app.py", "demo/a/b/c.txt", "demo/a/d.txt", "out/e/f.txt")
+    (tmp_path / "demo/app.py").write_text("")
+    (tmp_path / "demo/linked").symlink_to(tmp_path / "out")
+    monkeypatch.chdir(tmp_path / "demo/a")
+    assert sent(tmp_path / "demo", "b/c.txt") == {"a/b/c.txt"}
+    assert sent(tmp_path / "demo", "b", "d.txt") == {"a/b/c.txt", "a/d.txt"}
+    assert sent(tmp_path / "demo", "../../out/e") == {"e/f.txt"}
+    assert sent(tmp_path / "demo", "../linked/e/f.txt") == {"linked/e/f.txt"}
+
+
+@pytest.mark.parametrize("name", ["settings.toml", "app.py", ".env", "tests", "conftest.py", "static/.git", "key.txt"])
+def test_asset_that_is_never_sent_is_refused_by_its_name(tmp_path, name):
+    touch(tmp_path, "app.py", "settings.toml", ".env", "tests/a", "conftest.py", "static/.git/a")
+    (tmp_path / "app.py").write_text("")
+    (tmp_path / "key.txt").symlink_to("settings.toml")
+    with pytest.raises(DeployError, match="is never sent as an asset"):
+        sent(tmp_path, tmp_path / name)
 
 
 # -- settings.toml -------------------------------------------------------------------------------------------

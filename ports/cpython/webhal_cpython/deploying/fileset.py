@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import os
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from webhal_cpython.check import complaints
 from webhal_cpython.compiling import CompileError, compile_library, compile_mpy, for_board
@@ -14,6 +16,11 @@ from webhal_cpython.deploying.board import Facts
 from webhal_cpython.deploying.library import imports, select, shared_names
 
 LIBRARY = "lib/"  # where webhal goes
+# Parts of a path that are never an asset's: secrets, what is hidden, tests, caches.
+_NO_ASSET = re.compile(
+    r"settings\.toml|\..*|tests|test_.*\.py|.*_test\.py|conftest\.py|__pycache__|.*\.py[co]", re.IGNORECASE
+)
+_OF_THE_PROJECT = ("README.md", "pyproject.toml")  # beside the application, sent only if they are named
 _DEFAULT_PORT = 80  # App.run's
 
 
@@ -114,25 +121,44 @@ def collect(
     except CompileError as error:
         raise DeployError(f"{error} (--source sends .py instead)") from error
     for asset in assets:
-        for name, content in _asset(asset, application.path.parent):
-            if name in (main, "settings.toml", "boot.py"):
-                raise DeployError(f"{asset} holds a {name}, which would take the place of the board's own")
-            files[name] = content
+        for name, file in _asset(asset, application):
+            if name in (main, "boot.py"):
+                raise DeployError(f"{file} would take the place of the board's own {name}")
+            files[name] = _content(file)
     files[main] = application.sources[""].encode()
     return files
 
 
-def _asset(path: Path, folder: Path) -> Iterable[tuple[str, bytes]]:
-    """The files of an asset: by their paths in the application's folder; of one outside, from its own name on."""
-    if not path.exists():
+def _asset(path: Path, application: Application) -> Iterable[tuple[str, Path]]:
+    """The files of an asset: by their paths in the application's folder; of one outside, from its own name on.
+
+    Raises DeployError for an asset that is not there, or is never sent.
+    """
+    folder = Path(os.path.abspath(application.path.parent))  # a link is named as where it stands, not where it leads
+    asset = Path(os.path.abspath(path))
+    base = folder if asset.is_relative_to(folder) else asset.parent
+    never = {(folder / "settings.toml").resolve(), application.path.resolve()}
+    never |= {(folder / name).resolve() for name in application.sources if name}  # they are sent as modules
+    beside = {folder / name for name in _OF_THE_PROJECT}
+
+    def is_sent(file: Path) -> bool:
+        parts = (*file.relative_to(base).parts, file.resolve().name)
+        return file.resolve() not in never and not any(map(_NO_ASSET.fullmatch, parts))
+
+    if not asset.exists():
         raise DeployError(f"there is no {path}")
-    inside = path.resolve()
-    base = folder.resolve() if inside.is_relative_to(folder.resolve()) and inside != folder.resolve() else inside.parent
+    if not is_sent(asset):
+        raise DeployError(
+            f"{path} is never sent as an asset: settings, hidden files, tests, caches and the application's own modules"
+        )
+    if asset.is_file():
+        return [(asset.relative_to(base).as_posix(), asset)]
+    found = sorted(file for file in asset.rglob("*") if file.is_file() and file not in beside and is_sent(file))
+    return [(file.relative_to(base).as_posix(), file) for file in found]
+
+
+def _content(file: Path) -> bytes:
     try:
-        found = [inside] if inside.is_file() else sorted(file for file in inside.rglob("*") if file.is_file())
-        for file in found:
-            name = str(PurePosixPath(file.relative_to(base)))
-            if not any(part.startswith(".") for part in name.split("/")):
-                yield name, file.read_bytes()
+        return file.read_bytes()
     except OSError as error:
         raise DeployError(f"cannot read {error.filename}: {error.strerror}") from error
