@@ -25,6 +25,7 @@ from webhal_cpython.deploying.serial_board import SerialBoard
 
 pytest.importorskip("mpremote")
 pty = pytest.importorskip("pty")
+tty = pytest.importorskip("tty")
 
 APP = """\
 from webhal import App
@@ -408,6 +409,52 @@ def test_port_at_which_nobody_answers(deploy, project, monkeypatch):
         os.close(ours)
         os.close(theirs)
     assert "no answer from a MicroPython" in errors
+
+
+@pytest.mark.parametrize(
+    "flood",
+    [b"noise ", b">", b"\x01", b"raw REPL; CTRL-B to exit\r\n>soft reboot\r\n", b"\r\n>R\x01\x80\x00\x01\x04\x04"],
+    ids=["noise", "prompts", "windows", "greetings", "answers"],
+)
+@pytest.mark.parametrize("command", ["deploy", "devices"])
+def test_device_that_floods_holds_no_command_for_ever(deploy, project, monkeypatch, capsys, flood, command):
+    monkeypatch.setattr("webhal_cpython.deploying.serial_board._INTERRUPT_S", 0.2)
+    monkeypatch.setattr("webhal_cpython.deploying.serial_board._ANSWER_S", 0.2)
+    monkeypatch.setattr("webhal_cpython.deploying.serial_board._OPERATION_S", 0.2)
+    with flooding(flood) as target:
+        if command == "deploy":
+            errors = one_line(deploy(project / "app.py", "--to", target))
+        else:
+            monkeypatch.setattr("webhal_cpython.deploying.finding.targets", lambda: [target])
+            assert cli.main(["devices"]) == 1
+            errors = capsys.readouterr().out
+    assert re.search("no answer from a MicroPython|prints on and on|stopped answering|does not (reset|end)", errors)
+
+
+@contextlib.contextmanager
+def flooding(data):
+    """A serial port on which this comes again and again, whatever is sent."""
+    ours, theirs = pty.openpty()
+    tty.setraw(theirs)
+    os.set_blocking(ours, False)
+    over = threading.Event()
+
+    def flood():
+        while not over.is_set():
+            with contextlib.suppress(BlockingIOError):
+                os.write(ours, 100 * data)
+            with contextlib.suppress(BlockingIOError):
+                os.read(ours, 4096)
+
+    thread = threading.Thread(target=flood)
+    thread.start()
+    try:
+        yield os.ttyname(theirs)
+    finally:
+        over.set()
+        thread.join()
+        os.close(ours)
+        os.close(theirs)
 
 
 def test_board_that_resets_midway(board, deploy, project, monkeypatch):

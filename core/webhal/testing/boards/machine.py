@@ -274,6 +274,7 @@ class _TcpLine(_Line):
     def read(self) -> bytes:
         if not self._peer:
             self._peer = self._listener.accept()[0]
+            self._peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             return b""
         data = b""
         with contextlib.suppress(OSError):

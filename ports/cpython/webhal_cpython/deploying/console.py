@@ -14,6 +14,7 @@ _BAUD = 115200
 _START_S = 60  # from a start to the address; joining WiFi may take 30 s
 _SETTLE_S = 1  # from the address, at most, until the board says no more
 _PAUSE_S = 0.1  # between two looks
+_MOST = 65536  # bytes that are remembered of what it says
 _ENDS = (">>>", "Code done running.", "Use CTRL-D to reload.")  # the application is not running any more
 
 
@@ -27,7 +28,7 @@ def wait_for_address(hear: Callable[[float], bytes], target: str) -> str:
     place = None
     while time.monotonic() < give_up:
         more = hear(_PAUSE_S)
-        said += more
+        said = (said + more)[-_MOST:]
         text = said.decode("utf-8", "replace").replace("\r\n", "\n")
         expect_running(text, target)
         if place and not more:

@@ -10,11 +10,13 @@ from __future__ import annotations
 import ast
 import base64
 import contextlib
+import math
 import os
 import re
+import socket
 import struct
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from webhal_cpython.deploying import DeployError
@@ -25,6 +27,7 @@ from webhal_cpython.deploying.plan import NEW, RECORD, Plan, digest
 _BAUD = 115200
 _ANSWER_S = 10  # for what a board answers at once, unless its flash is busy
 _GLANCE_S = 0.1
+_OPERATION_S = 60  # for whatever a board is asked, however much it says meanwhile
 _INTERRUPT_S = 15  # to end a program; a server may finish what runs, and boards start slowly
 _CHUNK = 512  # bytes of a file sent at once, which costs a board three times as much memory
 _BATCH = 16  # paths asked about at once
@@ -174,7 +177,10 @@ class SerialBoard:
         """Whether the board sends this in time."""
         self._line.serial.timeout = _GLANCE_S  # mpremote looks at the clock between two reads of a pseudo-terminal
         try:
-            return bool(self._line.read_until(1, ending, timeout=seconds, timeout_overall=seconds).endswith(ending))
+            with self._line.serial.within(seconds):
+                return bool(self._line.read_until(1, ending, timeout=seconds).endswith(ending))
+        except TimeoutError:
+            return False
         finally:
             self._line.serial.timeout = _ANSWER_S
 
@@ -183,7 +189,8 @@ class SerialBoard:
         from mpremote.transport import TransportError, TransportExecError
 
         try:
-            return bytes(self._line.exec(program)).decode()
+            with self._line.serial.within(_OPERATION_S):
+                return bytes(self._line.exec(program)).decode()
         except TransportExecError as error:
             last = error.error_output.strip().splitlines()[-1]
             if number := re.match(r"OSError: (?:\[Errno )?(\d+)", last):
@@ -195,6 +202,11 @@ class SerialBoard:
             if last.startswith("KeyboardInterrupt"):
                 raise DeployError(f"{self.target}: interrupted at the board") from error
             raise DeployError(f"{self.target}: {last}") from error
+        except TimeoutError as error:
+            raise DeployError(
+                f"{self.target}: the board prints on and on, and does not answer; press its reset button and repeat"
+                " the command"
+            ) from error
         except (TransportError, OSError, struct.error, IndexError) as error:
             raise _lost(self.target) from error
 
@@ -336,6 +348,44 @@ class BoardError(Exception):
         return self.number in (28, 105, 112)  # dialect: ENOSPC, as littlefs and FAT spell it
 
 
+class _Port:
+    """A serial port whose operations end, whatever comes: mpremote waits anew after each byte."""
+
+    def __init__(self, port: Any) -> None:
+        self._port = port
+        self._end = math.inf
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._port, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name.startswith("_"):
+            super().__setattr__(name, value)
+        else:
+            setattr(self._port, name, value)
+
+    @contextlib.contextmanager
+    def within(self, seconds: float) -> Iterator[None]:
+        """Within this block reading and writing raise TimeoutError when so much time has passed."""
+        self._end = time.monotonic() + seconds
+        try:
+            yield
+        finally:
+            self._end = math.inf
+
+    def _look_at_the_clock(self) -> None:
+        if time.monotonic() > self._end:
+            raise TimeoutError
+
+    def read(self, size: int = 1) -> bytes:
+        self._look_at_the_clock()
+        return bytes(self._port.read(size))
+
+    def write(self, data: bytes) -> int:
+        self._look_at_the_clock()
+        return int(self._port.write(data))
+
+
 def _open(target: str) -> Any:
     """mpremote's transport, with an end to every wait. Raises DeployError."""
     try:
@@ -349,6 +399,12 @@ def _open(target: str) -> Any:
         raise DeployError(why_not(target)) from error
     with contextlib.suppress(AttributeError):
         line.serial.write_timeout = _ANSWER_S
+    if "://" in target:
+        line.is_pty = True  # so mpremote waits for what comes; else it sleeps, for a hundredth of a second each time
+    if target.startswith("socket://"):
+        with socket.socket(fileno=os.dup(line.serial.fileno())) as same:
+            same.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    line.serial = _Port(line.serial)
     return line
 
 

@@ -15,7 +15,7 @@ from webhal_cpython.deploying.console import expect_running
 _PATIENCE_S = 20  # from the address to the first answer
 _REQUEST_S = 5
 _PAUSE_S = 0.3  # between two tries
-_MOST = 65536  # bytes of an answer that are read
+_MOST = 65536  # bytes that are read of an answer, or remembered of what the board says
 _IN_PATH = "/?%!$&'()*+,:;=@~"  # sent as they are (RFC 3986, 3.3 and 3.4); the % of a path that is escaped already too
 
 
@@ -45,5 +45,5 @@ def probe(where: str, board: Board) -> str:
                 raise DeployError(
                     f"{where} does not answer ({reason}); is this computer in the same network as the board?"
                 ) from error
-            said += board.hear(_PAUSE_S)
+            said = (said + board.hear(_PAUSE_S))[-_MOST:]
             expect_running(said.decode("utf-8", "replace").replace("\r\n", "\n"), board.target)
