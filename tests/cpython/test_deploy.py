@@ -315,6 +315,18 @@ def test_failure_to_join_is_told_in_words(board, deploy, project):
     assert AIR["home"] not in errors
 
 
+def test_changed_password_is_proved_though_the_radio_has_joined_already(board, deploy, project):
+    """A soft reset does not reach the radio, a power cycle would show it; even where nothing is sent any more."""
+    there = board()
+    assert deploy(project / "app.py", "--to", there.target)[0] == 0
+    for folder in (there.folder, project):
+        (folder / "settings.toml").write_text(WIFI.replace("cret", "ret"))
+    code, output, errors = deploy(project / "app.py", "--to", there.target)
+    assert code == 1
+    assert "nothing to send" in output
+    assert "the password is wrong" in errors
+
+
 def test_running_program_is_interrupted(board, deploy, project):
     there = board()
     (there.folder / "main.py").write_text(

@@ -189,33 +189,55 @@ class Module:
 
 
 class Wlan:
-    """A radio. `air`: the password of each network in reach; None: whatever is asked for is there."""
+    """A radio, which a soft reset leaves as it is.
+
+    air     the password of each network in reach; None: whatever is asked for is there
+    memory  a folder of the PC's, with a file that has the name of the joined network
+    """
 
     PM_NONE = 0
     PM_PERFORMANCE = 1
 
-    def __init__(self, interface, air, address):
+    def __init__(self, interface, air, address, memory):
         self.interface = interface
         self.air = air
         self.own = address
+        self.memory = memory
+        self.ssid = ""
         self.on = False
         self.state = IDLE
+        if not interface:
+            with memory.open("/joined", "r") as file:
+                self.ssid = file.read()
+            if self.ssid:
+                self.on = True
+                self.state = GOT_IP
 
     def active(self, value=None):
         if value is not None:
             self.on = bool(value)
+            if not value:
+                self.disconnect()
         return self.on
 
     def connect(self, ssid=None, key=None):
         if not self.on:
             raise OSError("Wifi Not Started")
         if self.air is None or self.air.get(ssid) == (key or ""):
+            self.remember(ssid)
             self.state = GOT_IP
         else:
             self.state = WRONG_PASSWORD if ssid in self.air else NO_AP_FOUND
 
     def disconnect(self):
+        self.remember("")
         self.state = IDLE
+
+    def remember(self, ssid):
+        self.ssid = ssid
+        if not self.interface:
+            with self.memory.open("/joined", "w") as file:
+                file.write(ssid)
 
     def isconnected(self):
         return self.on and self.state == GOT_IP
@@ -228,7 +250,7 @@ class Wlan:
         return (self.own if here else "0.0.0.0", "255.0.0.0", "127.0.0.1", "127.0.0.1")
 
     def config(self, *names, **values):
-        return ""
+        return self.ssid if names == ("ssid",) else ""
 
 
 IDLE, CONNECTING, GOT_IP, NO_AP_FOUND, WRONG_PASSWORD = 1000, 1001, 1010, 201, 202
@@ -259,7 +281,8 @@ def equip_micropython(board):
     gc.collect()
     own = gc.mem_alloc()  # which a board does not have in its heap
     sys.modules["gc"] = Module(gc, mem_alloc=lambda: gc.mem_alloc() - own)
-    wlans = [Wlan(interface, board["wifi"], board["address"]) for interface in (0, 1)]
+    memory = os.VfsPosix(board["radio"])
+    wlans = [Wlan(interface, board["wifi"], board["address"], memory) for interface in (0, 1)]
     sys.modules["network"] = Module(
         None,
         STA_IF=0,

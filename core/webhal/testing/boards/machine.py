@@ -22,7 +22,7 @@ _FIRMWARE = Path(__file__).with_name("firmware.py")
 _XTENSAWIN, _XTENSA, _ARMV6M = 10, 9, 4
 
 CHIPS = {  # name of the chip: heap of the process in KB, of which firmware.py takes some 40; architecture of .mpy
-    "esp8266": (80, _XTENSA),
+    "esp8266": (88, _XTENSA),
     "esp32": (200, _XTENSAWIN),
     "rp2": (240, _ARMV6M),
 }
@@ -138,14 +138,17 @@ class MicroPythonBoard:
         """What the board does as long as it has power."""
         facts = dict(self._facts)
         try:
-            sign = "H"
-            while sign in ("H", "S", "R"):
-                facts["raw"] = sign == "R"
-                if sign != "H":
-                    line.write(b"MPY: soft reboot\r\n")
-                facts["power"] = self._facts["power"]
-                self.boots += 1
-                sign = self._boot(facts, line, wake)
+            with tempfile.TemporaryDirectory(prefix="webhal-radio-") as facts["radio"]:
+                sign = "H"
+                while sign in ("H", "S", "R"):
+                    facts["raw"] = sign == "R"
+                    if sign == "H":
+                        Path(facts["radio"], "joined").write_text("")
+                    else:
+                        line.write(b"MPY: soft reboot\r\n")
+                    facts["power"] = self._facts["power"]
+                    self.boots += 1
+                    sign = self._boot(facts, line, wake)
         finally:
             self.on = False
             line.close()

@@ -84,8 +84,8 @@ class Board(Protocol):
     def apply(self, plan: Plan, advance: Advance) -> None:
         """Do what is planned, `main` last, so that at any moment the board has the old application or the new one."""
 
-    def start(self) -> None:
-        """Start what is deployed, from the beginning."""
+    def start(self, rejoin: bool) -> None:
+        """Start what is deployed, from the beginning; `rejoin`: with a radio that is in no network any more."""
 
     def address(self) -> str:
         """Wait until the application is up: where the board is, as HOST or HOST:PORT."""

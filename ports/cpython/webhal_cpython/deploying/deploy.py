@@ -202,7 +202,7 @@ def _deploy_to(board: Board, wish: _Wish, progress: Progress) -> None:
         return
     with progress.sending(board.target, todo.size) as advance:
         board.apply(todo, advance)
-    board.start()
+    board.start(rejoin=True)  # else a radio that has joined already would prove nothing of changed settings
     if arguments.verify:
         where = verify.url(board.address(), wish.application.port, arguments.probe)
         say(f"{where} answers: {verify.probe(where, board)}")

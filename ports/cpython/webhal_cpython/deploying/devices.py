@@ -39,7 +39,7 @@ def describe(target: str, password: str | None) -> tuple[bool, str]:
         try:
             line = str(board.facts)
             if finding.kind(target) == "serial":
-                board.start()
+                board.start(rejoin=False)
             return True, line
         finally:
             board.close()

@@ -102,7 +102,7 @@ class DriveBoard(Placing):
 
     # -- starting -----------------------------------------------------------------------------------
 
-    def start(self) -> None:
+    def start(self, rejoin: bool) -> None:
         """What was written starts the board anew, a moment later; by its console it is started anyway, after that."""
         if self.console:
             if self.changed:

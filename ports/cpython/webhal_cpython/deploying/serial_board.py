@@ -91,6 +91,8 @@ def remove(p):
         pass
 """
 
+_LEAVE = b"import network;[network.WLAN(i).active(False) for i in (network.STA_IF, network.AP_IF)]\r"  # what was joined
+
 _TODO = "webhal.todo"
 
 # Takes main.py's place while more than one file is put in place. A board that starts meanwhile goes on where it was
@@ -299,18 +301,24 @@ class SerialBoard:
 
     # -- starting -----------------------------------------------------------------------------------
 
-    def start(self) -> None:
-        """ESP8266 keeps its ports until a hard reset; other boards would lose a USB line by one."""
+    def start(self, rejoin: bool) -> None:
+        """ESP8266 keeps its ports until a hard reset; other boards would lose a USB line by one. Radios outlive both."""
+        prompt = b">>> "
         try:
+            self._line.serial.write(b"\r\x03\x03\x02")
+            at_prompt = self._until(prompt, 2)
+            if rejoin:
+                self._line.serial.write(_LEAVE)
+                at_prompt = self._until(prompt, _ANSWER_S)
             if self.facts.chip == "esp8266":
-                self._line.exec_raw_no_follow("import machine\nmachine.reset()")
+                self._line.serial.write(b"import machine;machine.reset()\r")
             else:
-                self._line.serial.write(b"\r\x02")
-                self._until(b">>> ", 2)
                 self._line.serial.write(b"\x04")
-                self._until(b"soft reboot\r\n", _ANSWER_S)
+                at_prompt = self._until(b"soft reboot\r\n", _ANSWER_S)
         except Exception as error:  # mpremote's, pyserial's
             raise _lost(self.target) from error
+        if not at_prompt:
+            raise _lost(self.target)
 
     def address(self) -> str:
         return wait_for_address(self.hear, self.target)

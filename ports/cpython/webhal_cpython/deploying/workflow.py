@@ -187,7 +187,7 @@ class WorkflowBoard(Placing):
 
     # -- starting -----------------------------------------------------------------------------------
 
-    def start(self) -> None:
+    def start(self, rejoin: bool) -> None:
         """The board starts anew when its files have changed."""
         if self.changed:
             time.sleep(RELOAD_S)
