@@ -75,6 +75,7 @@ def listen(
     listener = network.listen(port, host, connections)
     port = port or network.local_port(listener)
     if sys.implementation.name != "cpython":
+        print("webhal: listening at %s, port %d" % (network.address(), port))  # `webhal deploy` waits for it
         # Needed only to come here; the memory is worth more to those who are served.
         for name in ("routes", "registering", "starting"):
             webhal.forget("webhal." + name)

@@ -20,8 +20,8 @@ import pytest
 
 from webhal.testing.boards import MicroPythonBoard
 from webhal_cpython import cli
-from webhal_cpython.deploying import together
-from webhal_cpython.deploying.serial_board import SerialBoard
+from webhal_cpython.deploying import together, verify
+from webhal_cpython.deploying.serial_board import BoardError, SerialBoard
 
 pytest.importorskip("mpremote")
 pty = pytest.importorskip("pty")
@@ -226,6 +226,48 @@ def test_probe_fetches_another_path(board, deploy, project):
     code, output, _ = deploy(project / "app.py", "--to", there.target, "--probe", "grü ße?a=%20")
     assert code == 0
     assert "/gr%C3%BC%20%C3%9Fe?a=%20 answers: 404 Not Found" in output
+
+
+@pytest.mark.parametrize(
+    "call",
+    ["config.run(app)", "PORT = 9000 + 3\n    app.run(port=PORT)", "main = lambda port: app.run(port)\n    main(9003)"],
+    ids=["elsewhere", "computed", "argument"],
+)
+def test_port_is_what_the_board_tells(board, deploy, project, monkeypatch, call):
+    """However the application comes to it."""
+    told = []
+    monkeypatch.setattr(verify, "url", lambda host, port, path: told.append(port) or f"http://{host}/")
+    (project / "config.py").write_text("def run(app):\n    app.run(port=9003)\n")
+    (project / "app.py").write_text("import config\n" + (APP % "one").replace("app.run()", call))
+    there = board()
+    assert deploy(project / "app.py", "--to", there.target)[::2] == (0, "")
+    assert told == [9003]
+
+
+def test_port_may_be_named_where_the_board_cannot_tell(board, deploy, project, monkeypatch):
+    told = []
+    monkeypatch.setattr(verify, "url", lambda host, port, path: told.append(port) or f"http://{host}/")
+    there = board()
+    (project / "app.py").write_text(HAND_MADE)
+    assert deploy(project / "app.py", "--to", there.target, "--port", "9003")[::2] == (0, "")
+    assert told == [9003]
+
+
+HAND_MADE = """\
+import socket
+from webhal_micropython.network import Network
+
+Network().up(30000)
+listener = socket.socket()
+listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+listener.bind(socket.getaddrinfo("0.0.0.0", 9003)[0][-1])
+listener.listen(1)
+while True:
+    client = listener.accept()[0]
+    client.recv(1000)
+    client.write(b"HTTP/1.0 200 OK\\r\\n\\r\\nhello")
+    client.close()
+"""
 
 
 # -- credentials ---------------------------------------------------------------------------------------------
@@ -530,6 +572,81 @@ class TerminalAtItsEnd(io.StringIO):
         return True
 
 
+# -- whatever stops early gives the board back running --------------------------------------------------------
+
+COUNTS = "import time\nopen('starts', 'a').write('x')\nwhile True:\n    time.sleep(1)\n"
+
+
+@pytest.fixture(params=["esp32", "esp8266"])
+def running(board, request):
+    """A board with a program that counts its starts."""
+
+    def running(**options):
+        there = board(request.param, **options)
+        (there.folder / "main.py").write_text(COUNTS)
+        there.unplug()
+        there.start()
+        wait_for_starts(there, 1)
+        return there
+
+    return running
+
+
+def wait_for_starts(there, count):
+    give_up = time.monotonic() + 30
+    while not (there.folder / "starts").exists() or len((there.folder / "starts").read_text()) < count:
+        assert time.monotonic() < give_up, "the program does not run"
+        time.sleep(0.02)
+
+
+def test_dry_run_gives_the_board_back(running, deploy, project):
+    there = running()
+    assert deploy(project / "app.py", "--to", there.target, "--dry-run")[::2] == (0, "")
+    wait_for_starts(there, 2)
+
+
+def test_refusal_gives_the_board_back(running, deploy, project):
+    there = running()
+    (project / "app.py").write_text("import typing\n" + APP % "one")
+    assert deploy(project / "app.py", "--to", there.target)[0] == 1
+    wait_for_starts(there, 2)
+    write_project(project, "one")
+    there = running(flash=40_000)
+    assert "are needed" in one_line(deploy(project / "app.py", "--to", there.target))
+    wait_for_starts(there, 2)
+    there = running(version=(1, 19, 1))
+    assert "too old" in one_line(deploy(project / "app.py", "--to", there.target))
+    wait_for_starts(there, 2)
+
+
+def test_flash_that_is_full_or_read_only_gives_the_board_back(running, deploy, project, monkeypatch):
+    there = running()
+
+    def write(self, path, data, advance=None):
+        raise BoardError(30)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SerialBoard, "_write", write)
+        assert "cannot write" in one_line(deploy(project / "app.py", "--to", there.target))
+    wait_for_starts(there, 2)
+    monkeypatch.setattr("webhal_cpython.deploying.plan.Plan.flash", lambda self, block: 0)
+    there = running(flash=60_000)
+    assert "flash is full" in one_line(deploy(project / "app.py", "--to", there.target))
+    wait_for_starts(there, 2)
+
+
+def test_board_that_cannot_go_on_is_told(board, deploy, project, monkeypatch):
+    there = board()
+
+    def start(self, rejoin):
+        raise self._lost()
+
+    monkeypatch.setattr(SerialBoard, "start", start)
+    assert "was stopped and does not start again: press its reset button" in one_line(
+        deploy(project / "app.py", "--to", there.target, "--dry-run")
+    )
+
+
 # -- interruptions -------------------------------------------------------------------------------------------
 
 
@@ -554,6 +671,29 @@ def test_ctrl_c_ends_it_at_once_and_the_same_command_completes_it(board, deploy,
     assert get(there) == "two two"
 
 
+def test_ctrl_c_gives_each_of_several_boards_back(board, project, deploy):
+    """What runs afterwards is the old application, or the new one."""
+    boards = [board(), board("esp8266")]
+    for there in boards:
+        assert deploy(project / "app.py", "--to", there.target)[0] == 0
+    write_project(project, "two")
+    (project / "big.txt").write_bytes(bytes(300_000))
+    arguments = "deploy", project / "app.py", "--all", "--with", project / "big.txt"
+    for delay in (0.6, 1):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "webhal_cpython", *arguments],
+            env={**os.environ, "WEBHAL_BOARDS": " ".join(there.target for there in boards)},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        time.sleep(delay)
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=30)[1] == "webhal: interrupted\n"
+        for there in boards:
+            assert page(there) in ("one one", "two two")
+
+
 def test_ctrl_c_does_not_wait_for_any_of_several_boards():
     never = threading.Event()
 
@@ -563,8 +703,7 @@ def test_ctrl_c_does_not_wait_for_any_of_several_boards():
         never.wait()
 
     with pytest.raises(KeyboardInterrupt):
-        together.each(act, ["first", "second"])
-    never.set()
+        together.each(act, ["first", "second"], never.set)
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import pytest
 
 from webhal_cpython import compiling
 from webhal_cpython.compiling import CompileError, compile_mpy, for_board
-from webhal_cpython.deploying import DeployError, fileset, library, plan, settings, verify
+from webhal_cpython.deploying import DeployError, console, fileset, library, plan, settings, verify
 from webhal_cpython.deploying.board import Facts
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -244,21 +244,6 @@ def read(tmp_path):
     return read
 
 
-@pytest.mark.parametrize(
-    "line, port",
-    [
-        ("app.run(port=8080)", 8080),
-        ("app.run(81)", 81),
-        ("PORT = 82\napp.run(port=PORT)", 82),
-        ("app.run()", 80),
-        ("", 80),
-        ("import os\napp.run(port=int(os.getenv('PORT')))", 80),
-    ],
-)
-def test_port_is_read_from_the_text(read, line, port):
-    assert read(line).port == port
-
-
 def test_modules_beside_are_found(read):
     application = read("import one\nfrom pack import two\n", one="import three", three="", pack__two="", four="")
     assert set(application.sources) == {"", "one.py", "three.py", "pack/two.py"}
@@ -342,6 +327,30 @@ def test_settings_are_merged_line_by_line():
 def test_quoted_values_are_read_as_they_were(text):
     assert settings.value(settings.quote(text)) == text
     assert settings.value(settings.parse("A = " + settings.quote(text))["A"] + " # comment") == text
+
+
+# -- what the board says --------------------------------------------------------------------------------------
+
+AT = b"webhal: the board is at 10.0.0.7, and at lamp.local\r\n"
+LISTENING = b"webhal: listening at 10.0.0.7, port 9003\r\n"
+
+
+def hear(*pieces):
+    """What a board says, piece by piece, and then no more."""
+    pieces = list(pieces)
+    return lambda seconds: pieces.pop(0) if pieces else b""
+
+
+def test_board_tells_where_it_listens():
+    assert console.wait_for_address(hear(b"x\r\n", AT + LISTENING[:20], LISTENING[20:]), "", None) == ("10.0.0.7", 9003)
+    assert console.wait_for_address(hear(AT), "", 81) == ("10.0.0.7", 81)
+    assert console.wait_for_address(hear(LISTENING), "", 81) == ("10.0.0.7", 81)
+
+
+def test_address_alone_tells_no_port(monkeypatch):
+    monkeypatch.setattr(console, "_START_S", 0.01)
+    with pytest.raises(DeployError, match="does not tell within 0.01 s that it listens; it says:\n *webhal: the board"):
+        console.wait_for_address(hear(AT, LISTENING[:-3]), "", None)
 
 
 # -- the plan ------------------------------------------------------------------------------------------------

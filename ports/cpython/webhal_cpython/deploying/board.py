@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from webhal_cpython.cli import complain
 from webhal_cpython.compiling import MPY_VERSION
 from webhal_cpython.deploying import DeployError
 
@@ -87,11 +89,36 @@ class Board(Protocol):
     def start(self, rejoin: bool) -> None:
         """Start what is deployed, from the beginning; `rejoin`: with a radio that is in no network any more."""
 
-    def address(self) -> str:
-        """Wait until the application is up: where the board is, as HOST or HOST:PORT."""
+    def address(self, port: int | None) -> tuple[str, int]:
+        """Wait until the application listens: the board's host (HOST:PORT for a simulated one), and its port.
+
+        `port`: where it listens, if the board cannot tell; then an address is enough.
+        """
 
     def hear(self, seconds: float) -> bytes:
         """What it says, after so many seconds at the latest; nothing where no line tells."""
 
+    def cancel(self) -> None:
+        """Let what another thread does with it end at once, with a DeployError."""
+
     def close(self) -> None:
-        """Let go of the board, which goes on."""
+        """Let go of the board, which goes on: what was stopped starts anew. Raises DeployError where it cannot."""
+
+
+@contextlib.contextmanager
+def held(board: Board) -> Iterator[None]:
+    """However this block ends, the board is let go of, and it is said if it cannot go on."""
+    try:
+        yield
+    except BaseException:
+        let_go(board)
+        raise
+    board.close()
+
+
+def let_go(board: Board) -> None:
+    """After something else has failed, which is the error to raise."""
+    try:
+        board.close()
+    except DeployError as error:
+        complain(str(error))

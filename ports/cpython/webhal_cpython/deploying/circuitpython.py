@@ -58,6 +58,9 @@ class Placing:
         """The files under OVERLAY, by their names there."""
         raise NotImplementedError
 
+    def cancel(self) -> None:
+        """Nothing: no way of these stops the application."""
+
     def complete(self) -> None:
         """Put in place what an interrupted deployment has left to do."""
         waiting = self.read(FIRST)

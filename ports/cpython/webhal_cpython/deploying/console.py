@@ -1,4 +1,4 @@
-"""What a board prints: waiting for the address that its application tells, or for what went wrong instead."""
+"""What a board prints: waiting for the application to tell where it listens, or for what went wrong instead."""
 
 from __future__ import annotations
 
@@ -11,15 +11,19 @@ from typing import Any
 from webhal_cpython.deploying import DeployError
 
 _BAUD = 115200
-_START_S = 60  # from a start to the address; joining WiFi may take 30 s
-_SETTLE_S = 1  # from the address, at most, until the board says no more
+_START_S = 60  # from a start until it listens; joining WiFi may take 30 s
+_SETTLE_S = 1  # from then, at most, until the board says no more
 _PAUSE_S = 0.1  # between two looks
 _MOST = 65536  # bytes that are remembered of what it says
+_LISTENING = re.compile(r"webhal: listening at (\S+), port (\d+)\s")  # webhal/starting.py prints it
+_AT = re.compile(r"webhal: the board is at ([^\s,]+)[\s,]")  # the ports do, once they have joined
 _ENDS = (">>>", "Code done running.", "Use CTRL-D to reload.")  # the application is not running any more
 
 
-def wait_for_address(hear: Callable[[float], bytes], target: str) -> str:
-    """The address in what the board says. `hear` waits so many seconds for more of it.
+def wait_for_address(hear: Callable[[float], bytes], target: str, port: int | None) -> tuple[str, int]:
+    """Host and port in what the board says. `hear` waits so many seconds for more of it.
+
+    `port`: the one to take; then an address is enough.
 
     Raises DeployError with what the board says instead, after _START_S at the latest.
     """
@@ -34,13 +38,13 @@ def wait_for_address(hear: Callable[[float], bytes], target: str) -> str:
         if place and not more:
             break
         if not place:
-            place = re.search(r"webhal: the board is at ([^\s,]+)[\s,]", text)
+            place = _LISTENING.search(text) or port and _AT.search(text)
             if place:  # what comes with it may be a traceback, and is not to be lost
                 give_up = time.monotonic() + _SETTLE_S
     if place:
-        return place[1]
+        return place[1], port or int(place[2])
     raise DeployError(
-        f"{target}: the board does not tell its address within {_START_S} s; "
+        f"{target}: the board does not tell within {_START_S} s that it listens; "
         + (f"it says:\n{last_words(said.decode('utf-8', 'replace'))}" if said.strip() else "it says nothing")
     )
 
@@ -99,8 +103,8 @@ class Console:
         except OSError as error:
             raise DeployError(f"{self.port}: the board stopped answering; plug it in again") from error
 
-    def address(self) -> str:
-        return wait_for_address(self.hear, self.port)
+    def address(self, port: int | None) -> tuple[str, int]:
+        return wait_for_address(self.hear, self.port, port)
 
     def hear(self, seconds: float) -> bytes:
         try:

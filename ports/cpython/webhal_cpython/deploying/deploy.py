@@ -7,13 +7,13 @@ import getpass
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from webhal_cpython.cli import complain
 from webhal_cpython.compiling import MPY_VERSION
 from webhal_cpython.deploying import DeployError, fileset, finding, plan, settings, verify
-from webhal_cpython.deploying.board import Board, judge
+from webhal_cpython.deploying.board import Board, held, judge
 from webhal_cpython.deploying.progress import Progress
 from webhal_cpython.deploying.together import each
 
@@ -52,7 +52,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--source", action="store_true", help="send .py, not .mpy")
     parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
     parser.add_argument("--no-verify", dest="verify", action="store_false", help="do not wait for the board to serve")
+    parser.add_argument("--port", type=_port, help="on which the application listens, where the board cannot tell")
     parser.add_argument("--probe", metavar="PATH", default="/", help="fetch this to see whether it serves (default /)")
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) < 65536:
+        raise argparse.ArgumentTypeError(f"a port is a number from 1 to 65535, not {text}")
+    return int(text)
 
 
 @dataclass
@@ -63,6 +70,13 @@ class _Wish:
     arguments: argparse.Namespace
     own_settings: dict[str, str]  # as they are written
     asked: bool = False  # for the WiFi to join
+    cancelled: bool = False
+    boards: list[Board] = field(default_factory=list)  # in use
+
+    def cancel(self) -> None:
+        self.cancelled = True
+        for board in list(self.boards):
+            board.cancel()
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -74,7 +88,7 @@ def main(arguments: argparse.Namespace) -> int:
     except DeployError as error:
         return complain_about(error)
     try:
-        outcomes = each(lambda target: _deploy(target, wish, progress), targets)
+        outcomes = each(lambda target: _deploy(target, wish, progress), targets, wish.cancel)
     finally:
         progress.close()
     failures = [outcome for outcome in outcomes if outcome]
@@ -160,10 +174,10 @@ def _deploy(target: str, wish: _Wish, progress: Progress) -> DeployError | None:
         if password is None:
             password = settings.value(wish.own_settings.get("CIRCUITPY_WEB_API_PASSWORD", '""')) or None
         board = finding.open_board(target, password, wish.arguments.console)
-        try:
-            _deploy_to(board, wish, progress)
-        finally:
-            board.close()
+        with held(board):
+            wish.boards.append(board)
+            if not wish.cancelled:
+                _deploy_to(board, wish, progress)
     except DeployError as error:
         text = str(error)
         return error if text.startswith(target) else DeployError(f"{target}: {text}")
@@ -181,7 +195,7 @@ def _deploy_to(board: Board, wish: _Wish, progress: Progress) -> None:
     if board.facts.runtime == "micropython" and not (board.facts.takes_mpy or arguments.source):
         say(f"it loads no .mpy of version {MPY_VERSION}, so .py is sent, which takes more of its memory")
     fileset.check(wish.application, board.facts)
-    if board.own_port == wish.application.port:
+    if arguments.port and board.own_port == arguments.port:
         raise DeployError(
             f"the web workflow holds port {board.own_port}, which the application wants; give it another with"
             " CIRCUITPY_WEB_API_PORT = 8080 in the board's settings.toml"
@@ -204,7 +218,7 @@ def _deploy_to(board: Board, wish: _Wish, progress: Progress) -> None:
         board.apply(todo, advance)
     board.start(rejoin=True)  # else a radio that has joined already would prove nothing of changed settings
     if arguments.verify:
-        where = verify.url(board.address(), wish.application.port, arguments.probe)
+        where = verify.url(*board.address(arguments.port), arguments.probe)
         say(f"{where} answers: {verify.probe(where, board)}")
 
 

@@ -7,6 +7,7 @@ import sys
 
 from webhal_cpython.cli import complain, printable
 from webhal_cpython.deploying import DeployError, finding
+from webhal_cpython.deploying.board import held
 from webhal_cpython.deploying.together import each
 
 
@@ -25,7 +26,7 @@ def main(arguments: argparse.Namespace) -> int:
     if not targets:
         return complain("no board found; is it plugged in, with a cable that has data lines?")
     print("Looking at what is found interrupts the programs of MicroPython boards.", file=sys.stderr)
-    lines = each(lambda target: describe(target, arguments.password), targets)
+    lines = each(lambda target: describe(target, arguments.password), targets, stop=lambda: None)
     width = max(map(len, targets))
     for target, (_, line) in zip(targets, lines, strict=True):
         print(f"{printable(target):{width}}  {printable(line)}")
@@ -36,12 +37,7 @@ def describe(target: str, password: str | None) -> tuple[bool, str]:
     """Whether it is a board, and which one; its program runs on, or starts anew."""
     try:
         board = finding.open_board(target, password)
-        try:
-            line = str(board.facts)
-            if finding.kind(target) == "serial":
-                board.start(rejoin=False)
-            return True, line
-        finally:
-            board.close()
+        with held(board):
+            return True, str(board.facts)
     except DeployError as error:
         return False, str(error).split("\n")[0].removeprefix(target).removeprefix(": ")

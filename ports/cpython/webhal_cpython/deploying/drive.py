@@ -110,13 +110,13 @@ class DriveBoard(Placing):
             self._open_console = Console(self.console)
             self._open_console.restart()
 
-    def address(self) -> str:
+    def address(self, port: int | None) -> tuple[str, int]:
         if not self._open_console:
             raise DeployError(
                 f"{self.target}: all is sent, but no serial port of this board is found that tells its address;"
                 " name it with --console, or leave the check out with --no-verify"
             )
-        return self._open_console.address()
+        return self._open_console.address(port)
 
     def hear(self, seconds: float) -> bytes:
         return self._open_console.hear(seconds) if self._open_console else b""

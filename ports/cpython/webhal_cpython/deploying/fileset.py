@@ -21,7 +21,6 @@ _NO_ASSET = re.compile(
     r"settings\.toml|\..*|tests|test_.*\.py|.*_test\.py|conftest\.py|__pycache__|.*\.py[co]", re.IGNORECASE
 )
 _OF_THE_PROJECT = ("README.md", "pyproject.toml")  # beside the application, sent only if they are named
-_DEFAULT_PORT = 80  # App.run's
 
 
 @dataclass(frozen=True)
@@ -31,27 +30,6 @@ class Application:
     path: Path
     sources: dict[str, str]  # by names on a board, the program's own under ""
     trees: dict[str, ast.Module]
-
-    @property
-    def port(self) -> int:
-        """The port that App.run is called with, where that can be seen in the text; else its default."""
-        tree = self.trees[""]
-        constants = {
-            target.id: node.value.value
-            for node in tree.body
-            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
-            for target in node.targets
-            if isinstance(target, ast.Name)
-        }
-        for call in ast.walk(tree):
-            if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr == "run":
-                given = [word.value for word in call.keywords if word.arg == "port"] or call.args[:1]
-                for value in given:
-                    port = value.value if isinstance(value, ast.Constant) else None
-                    port = constants.get(value.id) if isinstance(value, ast.Name) else port
-                    if isinstance(port, int):
-                        return port
-        return _DEFAULT_PORT
 
 
 def read_application(path: Path) -> Application:

@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from webhal_cpython.deploying import DeployError
-from webhal_cpython.deploying.board import Advance, Facts
+from webhal_cpython.deploying.board import Advance, Facts, let_go
 from webhal_cpython.deploying.console import wait_for_address, why_not
 from webhal_cpython.deploying.plan import NEW, RECORD, Plan, digest
 
@@ -136,18 +136,35 @@ class SerialBoard:
     def __init__(self, target: str) -> None:
         """Raises DeployError when it cannot be opened."""
         self.target = target
-        self._said = ""
+        self._stopped = False  # what ran here, by us
+        self._chip = ""
         self._line: Any = _open(target)
         try:
             self._interrupt()
             self.facts = self._facts()
+            self._chip = self.facts.chip
             if self.facts.runtime == "circuitpython":
                 raise DeployError(f"{target} runs CircuitPython: name its drive, or its web workflow, with --to")
         except BaseException:
-            self.close()
+            let_go(self)
             raise
 
+    def cancel(self) -> None:
+        self._line.serial.cancelled = True
+
     def close(self) -> None:
+        self._line.serial.cancelled = False
+        try:
+            if self._stopped:
+                self.start(rejoin=False)
+        except DeployError as error:
+            raise DeployError(
+                f"{self.target}: its application was stopped and does not start again: press its reset button"
+            ) from error
+        finally:
+            self._disconnect()
+
+    def _disconnect(self) -> None:
         with contextlib.suppress(Exception):
             self._line.close()
 
@@ -156,12 +173,14 @@ class SerialBoard:
     def _interrupt(self) -> None:
         """Get the raw REPL, whatever runs, and a heap that nothing uses; main.py does not start."""
         give_up = time.monotonic() + _INTERRUPT_S
+        self._stopped = True
         try:
             while True:
                 self._line.serial.write(b"\r\x03\x03\r\x01")
                 if self._until(b"raw REPL; CTRL-B to exit\r\n", 0.5):
                     break
                 if time.monotonic() > give_up:
+                    self._stopped = False
                     raise DeployError(
                         f"{self.target}: no answer from a MicroPython; is it the right port, and is the firmware"
                         " flashed? Press the board's reset button and try again"
@@ -173,7 +192,7 @@ class SerialBoard:
                 raise DeployError(f"{self.target}: its boot.py does not end; press Ctrl-C in `webhal monitor`")
             self._line.in_raw_repl = True
         except OSError as error:
-            raise _lost(self.target) from error
+            raise self._lost() from error
 
     def _until(self, ending: bytes, seconds: float) -> bool:
         """Whether the board sends this in time."""
@@ -198,19 +217,25 @@ class SerialBoard:
             if number := re.match(r"OSError: (?:\[Errno )?(\d+)", last):
                 raise BoardError(int(number[1])) from error
             if last.startswith("NameError"):  # what was defined is gone: the board was reset
-                raise _lost(self.target) from error
+                raise self._lost() from error
             if last.startswith("MemoryError"):
                 raise DeployError(f"{self.target}: the board is out of memory; is there a large boot.py?") from error
             if last.startswith("KeyboardInterrupt"):
                 raise DeployError(f"{self.target}: interrupted at the board") from error
             raise DeployError(f"{self.target}: {last}") from error
         except TimeoutError as error:
+            self._stopped = False
             raise DeployError(
                 f"{self.target}: the board prints on and on, and does not answer; press its reset button and repeat"
                 " the command"
             ) from error
         except (TransportError, OSError, struct.error, IndexError) as error:
-            raise _lost(self.target) from error
+            raise self._lost() from error
+
+    def _lost(self) -> DeployError:
+        if not self._line.serial.cancelled:
+            self._stopped = False  # whatever runs there
+        return DeployError(f"{self.target}: the board stopped answering; plug it in again and repeat the command")
 
     def _facts(self) -> Facts:
         name, version, platform, machine, mpy, memory, flash, block = ast.literal_eval(self._run(_FACTS).strip())
@@ -302,7 +327,7 @@ class SerialBoard:
     # -- starting -----------------------------------------------------------------------------------
 
     def start(self, rejoin: bool) -> None:
-        """ESP8266 keeps its ports until a hard reset; other boards would lose a USB line by one. Radios outlive both."""
+        """ESP8266 keeps its ports until a hard reset; others would lose a USB line by one. Radios outlive both."""
         prompt = b">>> "
         try:
             self._line.serial.write(b"\r\x03\x03\x02")
@@ -310,29 +335,32 @@ class SerialBoard:
             if rejoin:
                 self._line.serial.write(_LEAVE)
                 at_prompt = self._until(prompt, _ANSWER_S)
-            if self.facts.chip == "esp8266":
+            if self._chip == "esp8266":
                 self._line.serial.write(b"import machine;machine.reset()\r")
             else:
                 self._line.serial.write(b"\x04")
                 at_prompt = self._until(b"soft reboot\r\n", _ANSWER_S)
         except Exception as error:  # mpremote's, pyserial's
-            raise _lost(self.target) from error
+            raise self._lost() from error
         if not at_prompt:
-            raise _lost(self.target)
+            raise self._lost()
+        self._stopped = False
 
-    def address(self) -> str:
-        return wait_for_address(self.hear, self.target)
+    def address(self, port: int | None) -> tuple[str, int]:
+        return wait_for_address(self.hear, self.target, port)
 
     def hear(self, seconds: float) -> bytes:
         try:
             self._line.serial.timeout = seconds
             return bytes(self._line.serial.read(max(1, self._line.serial.in_waiting)))
-        except OSError:  # a USB line that went with the reset
-            self._reopen()
+        except OSError as error:
+            if self._line.serial.cancelled:
+                raise self._lost() from error
+            self._reopen()  # a USB line that went with the reset
             return b""
 
     def _reopen(self) -> None:
-        self.close()
+        self._disconnect()
         give_up = time.monotonic() + _ANSWER_S
         while True:
             time.sleep(0.2)
@@ -360,38 +388,49 @@ class _Port:
     """A serial port whose operations end, whatever comes: mpremote waits anew after each byte."""
 
     def __init__(self, port: Any) -> None:
-        self._port = port
-        self._end = math.inf
+        self.port = port
+        self.end = math.inf  # of the operation, by the clock
+        self.cancelled = False  # by another thread
+        self.timeout = float(port.timeout)
+        port.timeout = _GLANCE_S
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._port, name)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name.startswith("_"):
-            super().__setattr__(name, value)
-        else:
-            setattr(self._port, name, value)
+        return getattr(self.port, name)
 
     @contextlib.contextmanager
     def within(self, seconds: float) -> Iterator[None]:
         """Within this block reading and writing raise TimeoutError when so much time has passed."""
-        self._end = time.monotonic() + seconds
+        self.end = time.monotonic() + seconds
         try:
             yield
         finally:
-            self._end = math.inf
-
-    def _look_at_the_clock(self) -> None:
-        if time.monotonic() > self._end:
-            raise TimeoutError
+            self.end = math.inf
 
     def read(self, size: int = 1) -> bytes:
-        self._look_at_the_clock()
-        return bytes(self._port.read(size))
+        give_up = time.monotonic() + self.timeout
+        data = b""
+        while len(data) < size:
+            self._go_on()
+            data += self.port.read(size - len(data))
+            if time.monotonic() >= give_up:
+                break
+        return data
 
     def write(self, data: bytes) -> int:
-        self._look_at_the_clock()
-        return int(self._port.write(data))
+        self._go_on()
+        return int(self.port.write(data))
+
+    def close(self) -> None:
+        for name in ("rts", "dtr"):  # as mpremote has set them, lest closing resets the board
+            with contextlib.suppress(OSError):
+                setattr(self.port, name, False)
+        self.port.close()
+
+    def _go_on(self) -> None:
+        if self.cancelled:
+            raise OSError
+        if time.monotonic() > self.end:
+            raise TimeoutError
 
 
 def _open(target: str) -> Any:
@@ -414,7 +453,3 @@ def _open(target: str) -> Any:
             same.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     line.serial = _Port(line.serial)
     return line
-
-
-def _lost(target: str) -> DeployError:
-    return DeployError(f"{target}: the board stopped answering; plug it in again and repeat the command")

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 T = TypeVar("T")
 
+_PATIENCE_S = 8  # after Ctrl-C, for boards that are given back
 
-def each(act: Callable[[str], T], targets: Sequence[str]) -> list[T]:
+
+def each(act: Callable[[str], T], targets: Sequence[str], stop: Callable[[], None]) -> list[T]:
     """The results of `act` for all targets. Raises what one of them raised.
 
-    Ctrl-C is not kept waiting: with one target it is raised within `act`, with several their threads end with the
-    program.
+    With one target Ctrl-C is raised within `act`. With several it calls `stop`, which lets all that is going on end;
+    what has not ended after _PATIENCE_S ends with the program.
     """
     if len(targets) == 1:
         return [act(targets[0])]
@@ -25,12 +28,21 @@ def each(act: Callable[[str], T], targets: Sequence[str]) -> list[T]:
             results[target] = act(target)
         except BaseException as error:
             errors.append(error)
+        finally:
+            ended.release()
 
-    threads = [threading.Thread(target=run, args=(target,), daemon=True) for target in targets]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    ended = threading.Semaphore(0)  # not join(): interrupted, it takes a thread that runs for one that has ended
+    for target in targets:
+        threading.Thread(target=run, args=(target,), daemon=True).start()
+    try:
+        for _ in targets:
+            ended.acquire()
+    except KeyboardInterrupt:
+        stop()
+        give_up = time.monotonic() + _PATIENCE_S
+        while len(results) + len(errors) < len(targets) and ended.acquire(timeout=max(0, give_up - time.monotonic())):
+            pass
+        raise
     for error in errors:
         raise error
     return [results[target] for target in targets]

@@ -192,8 +192,8 @@ class WorkflowBoard(Placing):
         if self.changed:
             time.sleep(RELOAD_S)
 
-    def address(self) -> str:
-        return self._ip
+    def address(self, port: int | None) -> tuple[str, int]:
+        return self._ip, port or 80
 
     def hear(self, seconds: float) -> bytes:
         time.sleep(seconds)
