@@ -1,9 +1,16 @@
-"""`webhal deploy` to simulated CircuitPython boards: by their drive, and by their web workflow."""
+"""`webhal deploy` to simulated CircuitPython boards: by their drive, and by their web workflow.
 
+WEBHAL_INTERRUPTS=200 pytest tests/cpython/test_deploy_circuitpython.py -k interrupted is the long run of interruptions.
+"""
+
+import contextlib
 import errno
-import itertools
+import http.server
+import json
+import os
 import re
 import shutil
+import threading
 import time
 import urllib.request
 
@@ -11,7 +18,9 @@ import pytest
 
 from webhal.testing.boards import CircuitPythonBoard
 from webhal_cpython import cli
+from webhal_cpython.deploying import DeployError, fileset, finding, plan
 from webhal_cpython.deploying.drive import DriveBoard
+from webhal_cpython.deploying.workflow import WorkflowBoard
 
 pytest.importorskip("serial")
 pytest.importorskip("pty")
@@ -111,7 +120,7 @@ def test_deployed_application_answers(board, deploy, project, way):
 
 
 @ways
-def test_second_deployment_sends_nothing_and_a_change_of_one_line_one_file(board, deploy, project, way):
+def test_second_deployment_sends_nothing_and_then_a_change_of_one_line_one_file(board, deploy, project, way):
     there = board()
     deploy(project / "app.py", *way(there))
     before = there.writes[:]
@@ -119,11 +128,12 @@ def test_second_deployment_sends_nothing_and_a_change_of_one_line_one_file(board
     assert (code, errors) == (0, "")
     assert "nothing to send" in output
     assert there.writes == before
-    (project / "greeting.py").write_text(GREETING % "two")
-    code, output, errors = deploy(project / "app.py", *way(there))
-    assert (code, errors) == (0, "")
+    for text in ("two", "three"):  # the second deployment fills the second folder
+        (project / "greeting.py").write_text(GREETING % text)
+        code, output, errors = deploy(project / "app.py", *way(there))
+        assert (code, errors) == (0, "")
+        assert get(there) == f"one {text}"
     assert re.search(r"^sent: 1 file, \d+ bytes$", output, re.MULTILINE)
-    assert get(there) == "one two"
 
 
 @ways
@@ -134,12 +144,14 @@ def test_what_is_not_needed_any_more_is_removed_and_what_is_foreign_stays(board,
     (there.folder / "code.py").write_text("print('mine')\n")
     code, output, errors = deploy(project / "app.py", *way(there))
     assert (code, errors) == (0, "")
-    (copy,) = re.findall(r"code.py on the board is not webhal's: kept as (\S+)", output)
+    (copy,) = re.findall(r"/code.py on the board is not webhal's: kept as /(\S+)", output)
     assert (there.folder / copy).read_text() == "print('mine')\n"
     (project / "app.py").write_text((APP % "alone").replace("from greeting import text", "text = str"))
-    code, output, errors = deploy(project / "app.py", *way(there))
-    assert (code, errors) == (0, "")
-    assert not (there.folder / "greeting.py").exists()
+    for _ in range(2):  # in both folders
+        code, output, errors = deploy(project / "app.py", *way(there))
+        assert (code, errors) == (0, "")
+        (project / "app.py").write_text((project / "app.py").read_text() + "\n")
+    assert not list(there.folder.rglob("greeting.py"))
     assert (there.folder / "lib" / "foreign.py").exists() and (there.folder / copy).exists()
     assert get(there) == "alone "
     assert not list(there.folder.rglob("*.new")) and not (there.folder / "code.txt").exists()
@@ -156,12 +168,27 @@ def test_what_answered_goes_on_serving(board, deploy, project, way):
     assert "two" in get(there)
 
 
-def test_traceback_is_shown_by_the_console(board, deploy, project):
+@ways
+def test_traceback_of_an_application_that_fails_is_shown(board, deploy, project, way):
     (project / "app.py").write_text("import greeting\nraise ValueError('bad thing')\n")
     there = board()
-    code, _, errors = deploy(project / "app.py", *by_drive(there))
+    code, _, errors = deploy(project / "app.py", *way(there))
     assert code == 1
+    assert 'File "/webhal.1/code.py", line 2' in errors
     assert "ValueError: bad thing" in errors
+
+
+@ways
+def test_interrupted_at_the_console_the_board_goes_on(board, deploy, project, way, monkeypatch):
+    there = board()
+    assert deploy(project / "app.py", *way(there))[::2] == (0, "")
+
+    def interrupted(said):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("webhal_cpython.deploying.console.plain", interrupted)
+    assert deploy(project / "app.py", *way(there))[::2] == (130, "webhal: interrupted\n")
+    assert page(there) == "one one"
 
 
 def test_drive_without_a_console_is_sent_to_but_not_called_good(board, deploy, project):
@@ -177,15 +204,12 @@ def test_folder_that_is_no_drive(deploy, project, tmp_path):
 @pytest.mark.parametrize("error, words", [(errno.EROFS, "read-only"), (errno.ENOSPC, "is full")])
 def test_drive_that_cannot_be_written(board, deploy, project, monkeypatch, error, words):
     there = board()
-    real = DriveBoard.put
 
-    def put(self, path, data):
-        if path.startswith("lib/"):
-            raise OSError(error, "")
-        real(self, path, data)
+    def fails(descriptor):
+        raise OSError(error, "")
 
     with monkeypatch.context() as patch:
-        patch.setattr(DriveBoard, "put", put)
+        patch.setattr("os.fsync", fails)
         assert words in one_line(deploy(project / "app.py", *by_drive(there)))
     assert deploy(project / "app.py", *by_drive(there))[::2] == (0, "")
     assert get(there) == "one one"
@@ -240,47 +264,295 @@ def test_serial_port_is_for_micropython(board, deploy, project):
     assert "runs CircuitPython: name its drive" in one_line(deploy(project / "app.py", "--to", there.console))
 
 
-# -- interruptions -------------------------------------------------------------------------------------------
+# -- web workflows that are none ------------------------------------------------------------------------------
+
+VERSION = {
+    "web_api_version": 4,
+    "version": "10.0.0",
+    "board_name": "Odd board",
+    "board_id": "odd",
+    "port": 80,
+    "ip": "127.0.0.1",
+}
+DISK = [{"root": "/", "free": 2000, "block_size": 512, "writable": True}]
+
+MANY = {**DISK[0], "free": "many"}
+DEEP = b"[" * 100_000
+
+
+@pytest.fixture
+def odd_workflow():
+    """odd_workflow(answers) is the address of a server; answers: by path the content of a 200, or (status, fields)."""
+    servers = []
+
+    def odd_workflow(answers):
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def log_message(self, *values):
+                pass
+
+            def do_GET(self):
+                answer = {"/cp/version.json": VERSION, "/cp/diskinfo.json": DISK, "/fs/": [], **answers}.get(self.path)
+                status, fields = answer if isinstance(answer, tuple) else (200 if answer is not None else 404, {})
+                self.send_response(status)
+                for name in fields:
+                    self.send_header(name, fields[name])
+                self.end_headers()
+                if callable(answer):
+                    answer(self.wfile)
+                elif status == 200:
+                    self.wfile.write(answer if isinstance(answer, bytes) else json.dumps(answer).encode())
+
+        servers.append(http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler))
+        threading.Thread(target=servers[-1].serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        return "http://127.0.0.1:%d" % servers[-1].server_address[1]
+
+    yield odd_workflow
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.mark.parametrize(
+    "path, answer",
+    [
+        *(("/cp/version.json", answer) for answer in ({}, [], "10.0.0", 7, None, b"", b"<html>", b"\xff", DEEP)),
+        *(
+            ("/cp/version.json", {**VERSION, name: value})
+            for name in ("version", "port", "ip", "web_api_version")
+            for value in (None, [], "many", 1e999, {})
+        ),
+        ("/cp/version.json", {**VERSION, "version": "9" * 5000}),
+        *(("/cp/diskinfo.json", answer) for answer in ({}, ["a"], 7, b"", [MANY], [{"free": 1}])),
+        *(("/fs/", answer) for answer in ({}, ["code.py"], [{}], {"files": 7}, {"files": [["a"]]}, b"[", 7)),
+    ],
+)
+def test_workflow_that_answers_something_else(odd_workflow, deploy, project, path, answer):
+    where = odd_workflow({path: answer})
+    assert "is not the web workflow of a CircuitPython board" in one_line(deploy(project / "app.py", "--to", where))
+
+
+def test_workflow_that_sends_elsewhere(odd_workflow, deploy, project):
+    where = odd_workflow({"/cp/version.json": (307, {"Location": "http://cpy-41f05c.local/cp/version.json"})})
+    assert "sends to http://cpy-41f05c.local/" in one_line(deploy(project / "app.py", "--to", where))
+
+
+@pytest.mark.parametrize("status", [400, 500, 503])
+def test_workflow_with_an_error_of_its_own(odd_workflow, deploy, project, status):
+    assert f"answers {status}" in one_line(deploy(project / "app.py", "--to", odd_workflow({"/fs/": (status, {})})))
+
+
+def test_workflow_of_an_old_version_tells_free_bytes(odd_workflow):
+    old = odd_workflow({"/cp/version.json": {**VERSION, "web_api_version": 3}})
+    assert WorkflowBoard(old, None).facts.flash == 2000
+    assert WorkflowBoard(odd_workflow({}), None).facts.flash == 2000 * 512
+    assert WorkflowBoard(odd_workflow({"/cp/diskinfo.json": None}), None).facts.flash is None
+
+
+@pytest.mark.parametrize(
+    "target, words",
+    [
+        ("http://127.0.0.1:99999", "is not http://BOARD"),
+        ("http://", "is not http://BOARD"),
+        ("https://127.0.0.1", "is not http://BOARD"),
+        ("http://[::1", "is not http://BOARD"),
+        ("http://nobody-has-this-name.invalid", "nobody in this network knows nobody-has-this-name.invalid"),
+        (f"http://{'a' * 70}.local", "does not answer"),
+        ("http://a b", "does not answer"),
+    ],
+)
+def test_workflow_at_no_address(deploy, project, target, words):
+    assert words in one_line(deploy(project / "app.py", "--to", target))
+
+
+def drip(file):
+    """Says something for ever, a byte at a time."""
+    with contextlib.suppress(OSError):
+        while True:
+            file.write(b" ")
+            time.sleep(0.01)
+
+
+@pytest.mark.parametrize("path", ["/cp/version.json", "/cp/diskinfo.json", "/fs/"])
+def test_workflow_that_drips_for_ever(odd_workflow, deploy, project, monkeypatch, path):
+    monkeypatch.setattr("webhal_cpython.deploying.workflow._LIMIT_S", 0.2)
+    assert "no whole answer" in one_line(deploy(project / "app.py", "--to", odd_workflow({path: drip})))
+
+
+# -- two deployments, of which one runs -------------------------------------------------------------------------
+
+WEB_APP = """\
+from webhal import App
+import greeting
+
+app = App()
+BESIDE = __file__[: __file__.rfind("/") + 1]
+
+@app.get("/")
+def page(request):
+    texts = [open(folder + "static/motto.txt").read() for folder in ("", BESIDE)]
+    return " ".join(["%s", greeting.text()] + texts)
+
+if __name__ == "__main__":
+    app.run()
+"""
+
+
+def write_version(folder, version):
+    """An application, a module and an asset, each of which shows the version; names differ as well."""
+    write_project(folder, version)
+    (folder / "app.py").write_text(WEB_APP % version)
+    (folder / "static").mkdir()
+    (folder / "static" / "motto.txt").write_text(version)
+    (folder / f"only_{version}.py").write_text(f"TEXT = {version!r}\n")
+    (folder / "greeting.py").write_text(f"import only_{version}\ndef text():\n    return only_{version}.TEXT\n")
+    return folder
+
+
+def whole(version):
+    return " ".join([version] * 4)
 
 
 @pytest.fixture(scope="module")
-def first_version(micropython, tmp_path_factory):
-    """The drive of a board that runs the first version."""
-    folder = tmp_path_factory.mktemp("first")
-    project = write_project(tmp_path_factory.mktemp("project"), "one")
-    with CircuitPythonBoard(folder, micropython, password=PASSWORD) as there:
-        assert cli.main(["deploy", str(project / "app.py"), *map(str, by_workflow(there))]) == 0
-    return folder
+def versions(tmp_path_factory):
+    """The command's arguments for each of some versions."""
+    made = {}
+    for version in ("one", "two", "three"):
+        folder = write_version(tmp_path_factory.mktemp(version), version)
+        made[version] = folder / "app.py", "--with", folder / "static"
+    return made
 
 
-def second_version(folder):
-    """Differs in several files, which do not go together with those of the first."""
-    write_project(folder, "two")
-    (folder / "app.py").write_text((APP % "two").replace("greeting import text", "greeting import said as text"))
-    (folder / "greeting.py").write_text("import extra\ndef said():\n    return extra.TEXT\n")
-    (folder / "extra.py").write_text("TEXT = 'two'\n")
-    return folder
+@pytest.fixture(scope="module")
+def drives(versions, tmp_path_factory):
+    """Drives of boards that run version two: the first deployment to them, the third, and one that webhal 0.1 made."""
+    made = {}
+    for name, sent in (("first", ["two"]), ("third", ["one", "three", "two"])):
+        made[name] = tmp_path_factory.mktemp(name)
+        (made[name] / "boot_out.txt").write_text("Adafruit CircuitPython 10.0.0 on 2025-10-17; Simulated board")
+        for version in sent:
+            assert cli.main(["deploy", *map(str, versions[version]), "--to", str(made[name]), "--no-verify"]) == 0
+    old = made["of 0.1"] = tmp_path_factory.mktemp("old")
+    shutil.copytree(made["first"] / "webhal.1", old, dirs_exist_ok=True)
+    for name in ("boot_out.txt", "settings.toml"):
+        shutil.copy(made["first"] / name, old)
+    (old / "webhal.mark").unlink()
+    lines = (old / "webhal.files").read_text().splitlines(keepends=True)
+    (old / "webhal.files").write_text("".join(line for line in lines if "  /" not in line))
+    return made
 
 
-def cuts(monkeypatch, there, way, cut):
-    """Cut the board off after `cut` bytes; a change that is no write counts as one."""
+@pytest.fixture
+def drive_of(drives, tmp_path):
+    """drive_of(name) is a new copy of one of them."""
+    copies = []
+
+    def drive_of(name):
+        copies.append(tmp_path / f"drive{len(copies)}")
+        return shutil.copytree(drives[name], copies[-1])
+
+    return drive_of
+
+
+@pytest.mark.parametrize(
+    "mark, runs",
+    [
+        (b"4 complete\n", "three"),
+        (b"4 complete", "three"),
+        *((mark, "two") for mark in (b"", b"4", b"4 comp", b" complete\n", b"2 complete\n", b"\0" * 11, b"\xff" * 11)),
+    ],
+)
+def test_newest_whole_mark_decides(board, drive_of, mark, runs):
+    folder = drive_of("third")
+    (folder / "webhal.2" / "webhal.mark").write_bytes(mark)  # webhal.1 has the third deployment
+    there = board(folder=folder)
+    assert page(there) == whole(runs)
+    drive = DriveBoard(str(folder))
+    drive.placed({})
+    assert drive._running == ("webhal.2/" if runs == "three" else "webhal.1/")
+
+
+def test_board_without_a_whole_deployment_says_so(board, deploy, drive_of, versions):
+    folder = drive_of("first")
+    (folder / "webhal.1" / "webhal.mark").unlink()
+    there = board(folder=folder)
+    assert deploy(*versions["two"], *by_drive(there))[::2] == (0, "")
+    assert page(there) == whole("two")
+
+
+@ways
+def test_what_an_earlier_webhal_sent_goes_when_it_is_needed_no_more(board, deploy, drive_of, versions, way):
+    there = board(folder=drive_of("of 0.1"))
+    assert page(there) == whole("two")
+    code, output, errors = deploy(*versions["one"], *way(there))
+    assert (code, errors) == (0, "")
+    assert "is not webhal's" not in output
+    assert page(there) == whole("one")
+    assert (there.folder / "lib" / "webhal" / "app.py").exists()  # it can be gone back to
+    assert deploy(*versions["one"], *way(there))[::2] == (0, "")
+    names = {file.name for file in there.folder.iterdir()}
+    assert names == {"boot_out.txt", "settings.toml", "code.py", "webhal.1"}
+    assert page(there) == whole("one")
+
+
+OTHER_SETTINGS = b'CIRCUITPY_WIFI_SSID = "another"\n'
+
+
+@ways
+@pytest.mark.parametrize("state", ["first", "third", "of 0.1"])
+def test_old_application_is_brought_back(board, drive_of, versions, way, state):
+    there = board(folder=drive_of(state))
+    settings_before = (there.folder / "settings.toml").read_bytes()
+    where = str(there.folder) if way is by_drive else there.workflow
+    gone_back = finding.open_board(where, PASSWORD, there.console)
+    application = fileset.read_application(versions["one"][0])
+    wanted = gone_back.placed(fileset.collect(application, gone_back.facts, gone_back.main, [versions["one"][2]]))
+    recorded = plan.read_record(gone_back.read(plan.RECORD))
+    actual = gone_back.hashes(plan.of_interest(wanted, recorded))
+    gone_back.apply(plan.make(wanted, gone_back.main, actual, recorded, OTHER_SETTINGS), lambda count: None)
+    restart(there)
+    assert page(there) == whole("one")
     if way is by_workflow:
-        there.unplug_after(cut)
-        return
-    left = [cut]
+        gone_back._place = ("127.0.0.1", int(there.workflow.rpartition(":")[2]))
+    assert gone_back.revert() is True
+    gone_back.close()
+    restart(there)
+    assert page(there) == whole("two")
+    assert (there.folder / "settings.toml").read_bytes() == settings_before
+
+
+@ways
+def test_first_application_has_nothing_to_go_back_to(board, versions, way):
+    there = board()
+    where = str(there.folder) if way is by_drive else there.workflow
+    first = finding.open_board(where, PASSWORD, there.console)
+    wanted = first.placed({"code.py": b"x = 1\n"})
+    first.apply(plan.make(wanted, first.main, {}, {}, OTHER_SETTINGS), lambda count: None)
+    assert first.revert() is False
+    first.close()
+
+
+# -- interruptions -------------------------------------------------------------------------------------------
+
+
+def cuts(monkeypatch, there, way, count):
+    """Cut the board off after `count` bytes, or changes that are no writes. Returns what tells how many are left."""
+    if way is by_workflow:
+        there.unplug_after(count)
+        return lambda: there._power
+    left = [count]
 
     def put(self, path, data):
         written = min(left[0], len(data))
         left[0] -= written
         real_put(self, path, data[:written])
         if written < len(data):
-            raise OSError(errno.EIO, "")
+            raise DeployError("gone")
 
     def change(real):
         def changed(self, *paths):
             left[0] -= 1
             if left[0] < 0:
-                raise OSError(errno.EIO, "")
+                raise DeployError("gone")
             real(self, *paths)
 
         return changed
@@ -288,51 +560,58 @@ def cuts(monkeypatch, there, way, cut):
     real_put = DriveBoard.put
     monkeypatch.setattr(DriveBoard, "put", put)
     monkeypatch.setattr(DriveBoard, "move", change(DriveBoard.move))
-    monkeypatch.setattr(DriveBoard, "replace", change(DriveBoard.replace))
     monkeypatch.setattr(DriveBoard, "delete", change(DriveBoard.delete))
+    return lambda: left[0]
 
 
-RECORD_BYTES = 1200
-PARTS = 2  # of all places, so that as many processes can share them
+INTERRUPTS = int(os.environ.get("WEBHAL_INTERRUPTS", "24"))
+ENDING = 2000  # bytes, about: from the list of files on, the last of which is what switches
 
 
-def places():
-    """Where the board goes: in small steps once record and new files are there, so that every change is met."""
-    yield from range(0, RECORD_BYTES, 400)
-    yield from itertools.count(RECORD_BYTES, 97)
+def places(total, count):
+    """Where to interrupt what writes `total` bytes: half of the places anywhere, half towards the end."""
+    middle = max(0, total - ENDING)
+    few = count // 2
+    return [middle * at // few for at in range(few)] + [
+        middle + (total - middle) * at // (count - few - 1) for at in range(count - few)
+    ]
 
 
 @ways
-@pytest.mark.parametrize("part", range(PARTS))
-def test_board_that_goes_at_any_byte_has_one_application_or_the_other(
-    first_version, micropython, tmp_path, deploy, monkeypatch, way, part
+@pytest.mark.parametrize("state", ["first", "third", "of 0.1"])
+def test_interrupted_anywhere_it_is_one_application_or_the_other(
+    drive_of, versions, micropython, deploy, monkeypatch, way, state
 ):
-    project = second_version(tmp_path / "project")
-    seen = []
-    for cut in itertools.islice(places(), part, None, PARTS):
-        folder = tmp_path / "drive"
-        shutil.copytree(first_version, folder)
+    """The power goes, or the command does while the board goes on; repeated, it completes."""
+
+    def interrupted(count):
+        folder = drive_of(state)
         there = CircuitPythonBoard(folder, micropython, password=PASSWORD)
         there.start()
-        with monkeypatch.context() as patch:
-            cuts(patch, there, way, cut)
-            whole = deploy(project / "app.py", *way(there), "--no-verify")[0] == 0
-        there.unplug()
-        there.unplug_after(None)
-        there.start()
-        seen.append(page(there))
-        if len(seen) % 4 == 0:
-            code, _, errors = deploy(project / "app.py", *way(there), "--no-verify")
-            assert (code, errors) == (0, ""), f"repeated after {seen}"
-            restart(there)
-            assert page(there) == "two two"
-            assert not [*folder.rglob("*.new"), *folder.rglob("code.txt")]
-        there.stop()
-        shutil.rmtree(folder)
-        if whole:
-            break
-    assert set(seen) == {"one one", "two two"}
-    assert sorted(seen) == seen and len(seen) > 5
+        try:
+            with monkeypatch.context() as patch:
+                left = cuts(patch, there, way, count)
+                done = deploy(*versions["one"], *way(there), "--no-verify")[0] == 0
+                used = count - left()
+            there.unplug_after(None)
+            if count % 2:
+                restart(there)
+            seen = page(there)
+            assert seen in (whole("one"), whole("two")), f"interrupted after {count}"
+            assert not done or seen == whole("one")
+            if not done and count % 4 < 2:
+                assert deploy(*versions["one"], *way(there), "--no-verify")[::2] == (0, ""), f"repeated after {count}"
+                restart(there)
+                assert page(there) == whole("one"), f"repeated after {count}"
+                assert not [*folder.rglob("*.new"), *folder.rglob("code.txt"), *folder.rglob("*.bak")]
+            return seen, used
+        finally:
+            there.stop()
+            shutil.rmtree(folder)
+
+    total = interrupted(1 << 30)[1]
+    seen = [interrupted(place)[0] for place in places(total, INTERRUPTS // 6)]
+    assert seen == sorted(seen, reverse=True) and seen[0] == whole("two")
 
 
 def restart(there):

@@ -5,16 +5,20 @@ CircuitPython itself. It starts anew when its files change, as boards do.
 """
 
 import base64
+import contextlib
+import hashlib
 import http.server
+import io
 import json
 import os
+import select
 import threading
 import time
 import urllib.parse
 from pathlib import Path
 from typing import Any
 
-from webhal.testing.boards.machine import MicroPythonBoard
+from webhal.testing.boards.machine import MicroPythonBoard, Terminal
 
 _RELOAD_S = 0.75  # from the last change to the new start
 
@@ -61,6 +65,7 @@ class CircuitPythonBoard(MicroPythonBoard):
         self._state: Any = None
         self._changed: float | None = None
         self._power: int | None = None
+        self._console: _Console | None = None
 
     @property
     def console(self) -> str:
@@ -78,6 +83,10 @@ class CircuitPythonBoard(MicroPythonBoard):
             self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
             self.workflow = "http://127.0.0.1:%d" % self._server.server_address[1]
             threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+
+    def _make_line(self) -> "_Console":
+        self._console = _Console()
+        return self._console
 
     def unplug_after(self, count: "int | None") -> None:
         """Lose power when `count` more bytes came over the web workflow; a change that is no write counts as one."""
@@ -119,6 +128,52 @@ class CircuitPythonBoard(MicroPythonBoard):
             self._changed = None
             return True
         return False
+
+
+class _Console(Terminal):
+    """The serial port, and the one WebSocket at which the web workflow offers the same."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._typed, self._keys = os.pipe()
+        self._page: "io.BufferedIOBase | None" = None
+        self._lock = threading.Lock()
+
+    def readers(self) -> "list[int]":
+        return [*super().readers(), self._typed]
+
+    def read(self) -> bytes:
+        typed = os.read(self._typed, 4096) if select.select([self._typed], [], [], 0)[0] else b""
+        return typed + super().read()
+
+    def write(self, data: bytes) -> None:
+        with self._lock, contextlib.suppress(OSError, ValueError):  # it has been left
+            if self._page:
+                size = bytes([len(data)]) if len(data) < 126 else b"\x7e" + len(data).to_bytes(2, "big")
+                self._page.write(b"\x81" + size + data)
+        super().write(data)
+
+    def serve(self, page: "io.BufferedIOBase", keys: "io.BufferedIOBase") -> None:
+        """Talk to a WebSocket's client until it leaves. Its frames are short, whole and masked, its text is typed."""
+        with self._lock:
+            self._page = page
+        with contextlib.suppress(OSError):
+            while len(head := keys.read(6)) == 6:
+                text = bytes(byte ^ head[2 + at % 4] for at, byte in enumerate(keys.read(head[1] & 0x7F)))
+                if head[0] & 0xF == 8:
+                    break
+                with self._lock:
+                    if self._page is not page:  # another client took it over, or the power went
+                        break
+                    if head[0] & 0xF == 1:
+                        os.write(self._keys, text)
+
+    def close(self) -> None:
+        with self._lock:
+            self._page = None
+        os.close(self._keys)
+        os.close(self._typed)
+        super().close()
 
 
 def _handler(board: CircuitPythonBoard) -> "type[http.server.BaseHTTPRequestHandler]":
@@ -179,7 +234,20 @@ def _handler(board: CircuitPythonBoard) -> "type[http.server.BaseHTTPRequestHand
                 return
             if self.path == "/cp/diskinfo.json":
                 free = board._facts["flash"] - sum(size for _, _, size in board._look())
-                self.reply_json([{"root": "/", "free": free, "block_size": 512, "writable": not board.usb}])
+                disk = {"root": "/", "free": free // 512, "block_size": 512, "writable": not board.usb}
+                self.reply_json([{"root": "/sd", "free": 0, "block_size": 512, "writable": False}, disk])
+                return
+            if self.path == "/cp/serial/":
+                key = self.headers.get("Sec-WebSocket-Key", "") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+                self.send_response(101)
+                self.send_header("Upgrade", "websocket")
+                self.send_header("Connection", "Upgrade")
+                accept = base64.b64encode(hashlib.sha1(key.encode()).digest()).decode()
+                self.send_header("Sec-WebSocket-Accept", accept)
+                self.end_headers()
+                assert board._console  # it has power
+                board._console.serve(self.wfile, self.rfile)
+                self.close_connection = True
                 return
             path = self.file(self.path)
             if path is None or not path.exists():

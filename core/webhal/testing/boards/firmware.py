@@ -529,7 +529,10 @@ def main(path):
     for choice in board["programs"][: 1 if board["raw"] else None]:
         name = first(choice)
         if name:
-            run(sys.stdout, execfile, name, {"__name__": "__main__"})  # noqa: F821
+            names = {"__name__": "__main__"}
+            if board["runtime"] == "circuitpython":
+                names["__file__"] = name
+            run(sys.stdout, execfile, name, names)  # noqa: F821
     names = {"__name__": "__main__"}
     raw = board["raw"]
     while True:

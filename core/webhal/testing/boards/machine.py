@@ -100,12 +100,15 @@ class MicroPythonBoard:
 
     def start(self) -> None:
         """Give it power: it boots."""
-        self._line = _TcpLine() if self._tcp else _Terminal()
+        self._line = self._make_line()
         self.target = self._line.target
         self._wake = os.pipe()
         self.on = True
         self._thread = threading.Thread(target=self._live, args=(self._line, self._wake[0]), daemon=True)
         self._thread.start()
+
+    def _make_line(self) -> "_Line":
+        return _TcpLine() if self._tcp else Terminal()
 
     def unplug(self) -> None:
         """Take its power away, at once; its flash keeps what it has."""
@@ -234,7 +237,9 @@ class _Line:
         raise NotImplementedError
 
 
-class _Terminal(_Line):
+class Terminal(_Line):
+    """A pseudo-terminal."""
+
     def __init__(self) -> None:
         import tty
 

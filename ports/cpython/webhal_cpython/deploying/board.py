@@ -77,6 +77,12 @@ class Board(Protocol):
     def complete(self) -> None:
         """Put in place what an interrupted deployment has left to do."""
 
+    def placed(self, wanted: dict[str, bytes]) -> dict[str, bytes]:
+        """All files that the board shall have, from those that the application needs, by paths on the board.
+
+        Said before `read`, `hashes` and `apply`, which are about the places of these files.
+        """
+
     def read(self, path: str) -> bytes | None:
         """A file's content; None if there is none."""
 

@@ -1,35 +1,55 @@
-"""How new files are put in place on a CircuitPython board, by whatever way it takes files.
+"""How an application is put on a CircuitPython board, by whatever way it takes files.
 
-Such a board cannot be asked to rename many files at once, and some of its ways cannot replace one. But it runs code.txt
-rather than code.py, and looks for modules in the order of sys.path. So where modules are replaced that the old
-application uses, the new ones are sent to a folder of their own first; then one rename makes a code.txt that runs the
-new application from there; the files in their places, which nobody looks at meanwhile, are replaced; and when code.txt
-is removed the new application runs from its own place. At any moment the board starts one of the two.
+Its file system is FAT: nothing that exists is replaced at once, and the web workflow does not rename onto a file at
+all. So a deployment is a folder, modules and assets together, and the board keeps two. What is new is written to the
+folder that nobody uses. Its mark is written last, and is good only when it is whole. code.py, which stays the same,
+starts the newest folder with a good mark. To go back is to remove the newest mark.
+
+Paths of a plan are in the folder that is to be written; those that begin with "/", and settings.toml, are the drive's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Collection, Iterable
 
 from webhal_cpython.deploying import DeployError
 from webhal_cpython.deploying.board import Advance
-from webhal_cpython.deploying.plan import NEW, RECORD, Plan, digest, read_record
+from webhal_cpython.deploying.plan import NEW, RECORD, Plan, digest, of_interest, read_record, write_record
+from webhal_cpython.deploying.settings import NAME as SETTINGS
 
 MAIN = "code.py"
 FIRST = "code.txt"  # runs instead of MAIN
-OVERLAY = "webhal.new/"
+FOLDERS = ("webhal.1/", "webhal.2/")
+MARK = "webhal.mark"  # in a folder: "12 complete" for the twelfth deployment
 RELOAD_S = 1.5  # from the last write to the new start, and some more
-_PACKAGES = ("lib/webhal/", "lib/webhal_circuitpython/")
 
-_RUN_OVERLAY = b"""\
-# webhal puts a new application in place. If that was interrupted, deploying again completes it.
+LOADER = b"""\
+# webhal deploy put this file here. The application is in webhal.1 or webhal.2: the newest complete one runs.
+import os
 import sys
 
-sys.path[:0] = ["/webhal.new", "/webhal.new/lib"]
-with open("/webhal.new/code.py") as file:
+newest = 0
+for folder in ("/webhal.1", "/webhal.2"):
+    try:
+        with open(folder + "/webhal.mark") as file:
+            number, word = file.read().split()
+        if word == "complete" and int(number) > newest:
+            newest = int(number)
+            place = folder
+    except (OSError, ValueError):
+        pass  # not there, or not complete
+if not newest:
+    raise RuntimeError("no application is complete: repeat `webhal deploy`")
+os.chdir(place)
+sys.path[:0] = [place, place + "/lib"]
+__file__ = place + "/code.py"
+with open(__file__) as file:
     text = file.read()
+text = compile(text, __file__, "exec")
 exec(text)
 """
+_SIGN = LOADER[: LOADER.index(b"\n")]  # of every version of it
 
 
 class Placing:
@@ -38,8 +58,16 @@ class Placing:
     target: str
     main = MAIN
     changed = False  # whether something was written
+    _folder = FOLDERS[0]  # which plans are for
+    _running: str | None = None  # the folder that the board starts
+    _numbers: dict[str, int] = {}  # of the folders that are complete
+    _wanted: Collection[str] = ()
+    _before: dict[str, bytes | None] = {}  # of the drive's own files: what `apply` has replaced
 
-    def read(self, path: str) -> bytes | None:
+    # -- what a way has to offer; paths are on the drive --------------------------------------------
+
+    def get(self, path: str) -> bytes | None:
+        """A file's content; None if there is none."""
         raise NotImplementedError
 
     def put(self, path: str, data: bytes) -> None:
@@ -54,97 +82,137 @@ class Placing:
         """Remove a file, and its folder if it was the last one there; nothing if it is not there."""
         raise NotImplementedError
 
-    def overlay(self) -> list[str]:
-        """The files under OVERLAY, by their names there."""
-        raise NotImplementedError
+    # -- what a board has -----------------------------------------------------------------------------
 
     def cancel(self) -> None:
         """Nothing: no way of these stops the application."""
 
     def complete(self) -> None:
         """Put in place what an interrupted deployment has left to do."""
-        waiting = self.read(FIRST)
-        if waiting is None:
-            self._drop_overlay()
-            return
-        if waiting == _RUN_OVERLAY:
-            for name in self.overlay():
-                self.put(name, self._content(OVERLAY + name))
-            self.delete(FIRST)
-            self._drop_overlay()
-        elif digest(waiting) in read_record(self.read(RECORD)).get(MAIN, ()):
-            self.put(MAIN, waiting)
-            self.delete(FIRST)
-        else:
-            raise DeployError(f"{self.target}: {FIRST} on the board would run instead of {MAIN}: remove it")
-        self.changed = True
+        waiting = self.get(FIRST)
+        if waiting is not None:
+            if not waiting.startswith(_SIGN) and self.get(f"{MAIN}.{digest(waiting)[:8]}.bak") != waiting:
+                raise DeployError(f"{self.target}: {FIRST} on the board would run instead of {MAIN}: remove it")
+            self._put_main(waiting)
+        settings = self.get(SETTINGS + NEW)
+        if settings is not None and self.get(SETTINGS) is None:  # removed, so what was to follow it is whole
+            self._replace(SETTINGS, settings)
+        elif settings is not None:
+            self.delete(SETTINGS + NEW)
 
-    def place(self, plan: Plan, advance: Advance) -> None:
+    def placed(self, wanted: dict[str, bytes]) -> dict[str, bytes]:
+        """See board.Board. Chooses the folder: the one that runs if it has all that, else the other."""
+        self._wanted = wanted = {"/" + MAIN: LOADER, **wanted}
+        self._look()
+        if self._running:
+            self._folder = self._running
+            hashes = {path: digest(data) for path, data in wanted.items()}
+            record = read_record(self.get(self._folder + RECORD))
+            same = record == {path: {known} for path, known in hashes.items()}
+            if not same or self.hashes(of_interest(wanted, ())) != hashes:
+                self._folder = next(folder for folder in FOLDERS if folder != self._running)
+        return wanted
+
+    def _look(self) -> None:
+        """Find out what the board starts."""
+        self._numbers = {}
+        for folder in FOLDERS:
+            if found := re.fullmatch(rb"(\d{1,9}) complete\s*", self.get(folder + MARK) or b""):
+                self._numbers[folder] = int(found[1])
+        there = (self.get(MAIN) or b"").startswith(_SIGN)
+        self._running = max(self._numbers, key=self._numbers.__getitem__) if there and self._numbers else None
+
+    def read(self, path: str) -> bytes | None:
+        if path != RECORD:
+            return self.get(self._on_drive(path))
+        content = self.get(self._folder + RECORD)
+        recorded = read_record(self.get(self._folder + RECORD + NEW) if content is None else content)
+        if self._folder not in self._numbers:  # an interrupted deployment may have written a part of any file
+            recorded = {path: {known} for path, known in self.hashes({*recorded, *self._wanted}).items()}
+            recorded.pop("/" + MAIN, None)
+        if self._running:  # what webhal 0.1 put outside of folders; before, it is the application to go back to
+            recorded.update(("/" + path, known) for path, known in read_record(self.get(RECORD)).items())
+        main = self.get(MAIN)
+        if main is not None and (main.startswith(_SIGN) or digest(main) in read_record(self.get(RECORD)).get(MAIN, ())):
+            recorded["/" + MAIN] = {digest(main)}
+        return write_record(recorded)
+
+    def hashes(self, paths: Iterable[str]) -> dict[str, str]:
+        return {path: digest(data) for path in paths if (data := self.get(self._on_drive(path))) is not None}
+
+    def _on_drive(self, path: str) -> str:
+        if path.startswith("/"):
+            return path[1:]
+        return path if path == SETTINGS else self._folder + path
+
+    # -- changing it ----------------------------------------------------------------------------------
+
+    def apply(self, plan: Plan, advance: Advance) -> None:
         """What board.Board.apply promises."""
-        if not plan.send and not plan.remove and self.read(RECORD) == plan.record:
-            return
-        self.changed = True
-        if self.read(RECORD) != plan.union:
-            self._put_at_once(RECORD, plan.union)
+        self._before = {}
         for path, copy in plan.keep.items():
-            self.put(copy, self._content(path))
-        added = [path for path in plan.send if path not in plan.replaced and path != MAIN]
-        changed = [path for path in plan.send if path in plan.replaced and path != MAIN]
-        used = [path for path in changed if path.endswith(".py")]
-        for path in added:  # which the old application does not know; but settings.toml may be there
-            self._put_at_once(path, plan.send[path])
-            advance(len(plan.send[path]))
-        if used or plan.remove:
-            for path in _units(used, plan.wanted):
-                self.put(OVERLAY + path, plan.wanted[path])
-            self.put(OVERLAY + MAIN, plan.wanted[MAIN])
-            self.put(FIRST + NEW, _RUN_OVERLAY)
-            self.move(FIRST + NEW, FIRST)
-        for path in changed:
-            if path in used:
-                self.put(path, plan.send[path])
-            else:
-                self._put_at_once(path, plan.send[path])
-            advance(len(plan.send[path]))
-        if MAIN in plan.send:
-            if not (used or plan.remove):
-                self.put(MAIN + NEW, plan.send[MAIN])
-                self.move(MAIN + NEW, FIRST)
-            self.put(MAIN, plan.send[MAIN])
-            advance(len(plan.send[MAIN]))
-        for path in plan.remove:
+            self.put(self._on_drive(copy), self._content(self._on_drive(path)))
+        if self._folder != self._running:
+            self._fill(plan, advance)
+        if SETTINGS in plan.send:
+            self._before[SETTINGS] = self.get(SETTINGS)
+            self._replace(SETTINGS, plan.send[SETTINGS])
+            advance(len(plan.send[SETTINGS]))
+        if self._folder != self._running:
+            self._numbers[self._folder] = max(self._numbers.values(), default=0) + 1
+            self.put(self._folder + MARK, b"%d complete\n" % self._numbers[self._folder])
+        if "/" + MAIN in plan.send:
+            self._before[MAIN] = self.get(MAIN)
+            self._put_main(LOADER)
+            advance(len(LOADER))
+        earlier = [path[1:] for path in plan.remove if path.startswith("/")]
+        for path in [*earlier, RECORD] if earlier else []:
             self.delete(path)
+
+    def _fill(self, plan: Plan, advance: Advance) -> None:
+        """Make the folder that does not run what it shall be, but for its mark."""
+        self.delete(self._folder + MARK)
+        self._numbers.pop(self._folder, None)
+        self._replace(self._folder + RECORD, plan.union)
+        for path, data in plan.send.items():
+            if self._on_drive(path).startswith(self._folder):
+                self.put(self._folder + path, data)
+                advance(len(data))
+        for path in plan.remove:
+            if not path.startswith("/"):
+                self.delete(self._folder + path)
+        self._replace(self._folder + RECORD, plan.record)
+
+    def revert(self) -> bool:
+        """Have the board run what it had before `apply` when it starts next; False if that was nothing."""
+        main, settings = self._before.get(MAIN), self._before.get(SETTINGS)
+        if not self._running and main is None:
+            return False
+        if self._running and self._folder != self._running:
+            self.delete(self._folder + MARK)
+        if main is not None:
+            self._put_main(main)
+        if settings is not None:
+            self._replace(SETTINGS, settings)
+        return True
+
+    def _put_main(self, data: bytes) -> None:
+        """Replace MAIN at once: FIRST stands in for it."""
+        self.delete(FIRST + NEW)
+        if self.get(FIRST) != data:
+            self.put(FIRST + NEW, data)
+            self.move(FIRST + NEW, FIRST)
+        self.put(MAIN, data)
         self.delete(FIRST)
-        self._drop_overlay()
-        if plan.record != plan.union:
-            self._put_at_once(RECORD, plan.record)
 
-    def _put_at_once(self, path: str, data: bytes) -> None:
-        """For what no overlay stands in for."""
+    def _replace(self, path: str, data: bytes) -> None:
+        """Replace a file, so that it is whole or missing at any moment, and if missing, whole under its new name."""
         self.put(path + NEW, data)
-        self.replace(path + NEW, path)
-
-    def replace(self, path: str, to: str) -> None:
-        """Rename a file to a name that may be taken; as much at once as can be."""
-        self.delete(to)
-        self.move(path, to)
-
-    def _drop_overlay(self) -> None:
-        for name in self.overlay():
-            self.delete(OVERLAY + name)
-            self.changed = True
+        self.delete(path)
+        self.move(path + NEW, path)
 
     def _content(self, path: str) -> bytes:
-        content = self.read(path)
+        content = self.get(path)
         if content is None:
             raise DeployError(f"{self.target}: {path} has gone meanwhile; repeat the command")
         return content
-
-
-def _units(paths: Iterable[str], wanted: Iterable[str]) -> list[str]:
-    """These modules, and with each module of a package the whole package, which is looked for in one place only."""
-    folders = set()
-    for path in paths:
-        package = next((package for package in _PACKAGES if path.startswith(package)), None)
-        folders.add(package or (path.split("/")[0] + "/" if "/" in path else path))
-    return [path for path in wanted if path.endswith(".py") and path.startswith(tuple(folders)) and path != MAIN]

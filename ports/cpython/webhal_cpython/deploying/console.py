@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import time
@@ -13,11 +14,15 @@ from webhal_cpython.deploying import DeployError
 _BAUD = 115200
 _START_S = 60  # from a start until it listens; joining WiFi may take 30 s
 _SETTLE_S = 1  # from then, at most, until the board says no more
+_STOP_S = 5  # from Ctrl-C to the program's end; it may be busy
+_TAIL = 200  # bytes in which the end of a program is looked for
+_OPEN_S = 15  # for a connection to a console
 _PAUSE_S = 0.1  # between two looks
 _MOST = 65536  # bytes that are remembered of what it says
 _LISTENING = re.compile(r"webhal: listening at (\S+), port (\d+)\s")  # webhal/starting.py prints it
 _AT = re.compile(r"webhal: the board is at ([^\s,]+)[\s,]")  # the ports do, once they have joined
 _ENDS = (">>>", "Code done running.", "Use CTRL-D to reload.")  # the application is not running any more
+_TITLE = re.compile(r"\x1b\].*?(?:\x1b\\|\x07|\Z)", re.DOTALL)
 
 
 def wait_for_address(hear: Callable[[float], bytes], target: str, port: int | None) -> tuple[str, int]:
@@ -33,7 +38,7 @@ def wait_for_address(hear: Callable[[float], bytes], target: str, port: int | No
     while time.monotonic() < give_up:
         more = hear(_PAUSE_S)
         said = (said + more)[-_MOST:]
-        text = said.decode("utf-8", "replace").replace("\r\n", "\n")
+        text = plain(said)
         expect_running(text, target)
         if place and not more:
             break
@@ -45,8 +50,13 @@ def wait_for_address(hear: Callable[[float], bytes], target: str, port: int | No
         return place[1], port or int(place[2])
     raise DeployError(
         f"{target}: the board does not tell within {_START_S} s that it listens; "
-        + (f"it says:\n{last_words(said.decode('utf-8', 'replace'))}" if said.strip() else "it says nothing")
+        + (f"it says:\n{last_words(plain(said))}" if said.strip() else "it says nothing")
     )
+
+
+def plain(said: bytes) -> str:
+    """Text without CircuitPython's titles for the terminal's window, in lines."""
+    return _TITLE.sub("", said.decode("utf-8", "replace")).replace("\r\n", "\n")
 
 
 def expect_running(text: str, target: str) -> None:
@@ -92,16 +102,22 @@ class Console:
     def close(self) -> None:
         self.line.close()
 
-    def restart(self) -> None:
-        """End the program and start it anew."""
+    def write(self, data: bytes) -> None:
         try:
-            self.line.reset_input_buffer()
-            self.line.write(b"\r\x03\x03")
-            time.sleep(_PAUSE_S)
-            self.line.reset_input_buffer()
-            self.line.write(b"\x04")
+            self.line.write(data)
         except OSError as error:
             raise DeployError(f"{self.port}: the board stopped answering; plug it in again") from error
+
+    def restart(self) -> None:
+        """End the program and start it anew."""
+        said = b""
+        give_up = time.monotonic() + _STOP_S
+        try:
+            self.write(b"\r\x03\x03")
+            while time.monotonic() < give_up and not plain(said).rstrip().endswith(_ENDS):
+                said = said[-_TAIL:] + self.hear(_PAUSE_S)
+        finally:  # a Ctrl-C at this computer does not leave the board without its program
+            self.write(b"\x04")
 
     def address(self, port: int | None) -> tuple[str, int]:
         return wait_for_address(self.hear, self.port, port)
@@ -112,3 +128,49 @@ class Console:
             return bytes(self.line.read(max(1, self.line.in_waiting)))
         except OSError as error:
             raise DeployError(f"{self.port}: the board has gone; plug it in again") from error
+
+
+class WebConsole(Console):
+    """The same console, as CircuitPython's web workflow offers it: a WebSocket."""
+
+    def __init__(self, url: str, token: str, port: str) -> None:
+        """`token`: for HTTP's Basic authentication; `port`: what errors call it."""
+        self.port = port
+        try:
+            from websockets.exceptions import WebSocketException
+            from websockets.sync.client import connect
+        except ImportError as error:
+            raise DeployError("websockets is missing: pip install 'webhal[deploy]'") from error
+        self._failures = (OSError, WebSocketException)
+        self._held = contextlib.ExitStack()
+        try:
+            self.line = self._held.enter_context(
+                connect(
+                    url,
+                    additional_headers={"Authorization": "Basic " + token},
+                    compression=None,
+                    ping_interval=None,
+                    proxy=None,
+                    open_timeout=_OPEN_S,
+                    close_timeout=_PAUSE_S,
+                )
+            )
+        except (OSError, WebSocketException) as error:
+            raise DeployError(f"{port}: its console does not answer; reset the board and repeat the command") from error
+
+    def close(self) -> None:
+        self._held.close()
+
+    def write(self, data: bytes) -> None:
+        try:
+            self.line.send(data.decode())  # text: the firmware passes over other frames
+        except self._failures as error:
+            raise DeployError(f"{self.port}: the board stopped answering; reset it and repeat the command") from error
+
+    def hear(self, seconds: float) -> bytes:
+        try:
+            return bytes(self.line.recv(timeout=seconds, decode=False))
+        except TimeoutError:
+            return b""
+        except self._failures as error:
+            raise DeployError(f"{self.port}: the board has gone; reset it and repeat the command") from error

@@ -205,7 +205,7 @@ def _deploy_to(board: Board, wish: _Wish, progress: Progress) -> None:
     wanted = fileset.collect(
         wish.application, board.facts, board.main, arguments.assets, arguments.extent or "", arguments.source
     )
-    todo = _plan(board, wanted, wish)
+    todo = _plan(board, board.placed(wanted), wish)
     if board.facts.flash is not None and todo.flash(board.facts.block) > board.facts.flash:
         raise DeployError(
             f"its flash has {board.facts.flash // 1024} KB free, and {todo.flash(board.facts.block) // 1024} KB are"

@@ -8,14 +8,13 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterable
+from collections.abc import Iterator
 from pathlib import Path
 
 from webhal_cpython.deploying import DeployError
-from webhal_cpython.deploying.board import Advance, Facts
-from webhal_cpython.deploying.circuitpython import OVERLAY, RELOAD_S, Placing
+from webhal_cpython.deploying.board import Facts
+from webhal_cpython.deploying.circuitpython import RELOAD_S, Placing
 from webhal_cpython.deploying.console import Console
-from webhal_cpython.deploying.plan import Plan, digest
 
 _FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 _BOOT_OUT = re.compile(r"Adafruit CircuitPython (\d+)\.(\d+)(?:\.(\d+))?\S* on [^;]*; (.*)")
@@ -51,45 +50,53 @@ class DriveBoard(Placing):
 
     # -- files --------------------------------------------------------------------------------------
 
-    def read(self, path: str) -> bytes | None:
-        try:
+    def get(self, path: str) -> bytes | None:
+        with self._in_words(), contextlib.suppress(FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return (self._root / path).read_bytes()
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-            return None
-        except OSError as error:
-            raise self._cannot(error) from error
-
-    def hashes(self, paths: Iterable[str]) -> dict[str, str]:
-        return {path: digest(data) for path in paths if (data := self.read(path)) is not None}
-
-    def apply(self, plan: Plan, advance: Advance) -> None:
-        try:
-            self.place(plan, advance)
-        except OSError as error:
-            raise self._cannot(error) from error
+        return None
 
     def put(self, path: str, data: bytes) -> None:
         file = self._root / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with file.open("wb") as out:
-            out.write(data)
-            out.flush()
-            os.fsync(out.fileno())
+        with self._in_words():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with file.open("wb") as out:
+                out.write(data)
+                out.flush()
+                os.fsync(out.fileno())
+            self._written(file.parent)
 
     def move(self, path: str, to: str) -> None:
-        os.replace(self._root / path, self._root / to)
-
-    replace = move
+        with self._in_words():
+            os.rename(self._root / path, self._root / to)
+            self._written(self._root)
 
     def delete(self, path: str) -> None:
-        (self._root / path).unlink(missing_ok=True)
+        file = self._root / path
+        with self._in_words():
+            if not file.exists():
+                return
+            file.unlink()
+            self._written(file.parent)
         with contextlib.suppress(OSError):  # there are others, or it is the drive itself
-            for folder in list((self._root / path).relative_to(self._root).parents)[:-1]:
+            for folder in list(file.relative_to(self._root).parents)[:-1]:
                 (self._root / folder).rmdir()
 
-    def overlay(self) -> list[str]:
-        folder = self._root / OVERLAY
-        return [file.relative_to(folder).as_posix() for file in sorted(folder.rglob("*")) if file.is_file()]
+    def _written(self, folder: Path) -> None:
+        """What was changed in a folder is to be on the board before what is changed next."""
+        self.changed = True
+        if os.name == "posix":  # Windows writes a removable drive's folders at once
+            descriptor = os.open(folder, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+    @contextlib.contextmanager
+    def _in_words(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise self._cannot(error) from error
 
     def _cannot(self, error: OSError) -> DeployError:
         if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):

@@ -264,6 +264,9 @@ class SerialBoard:
             found.update({path: line for path, line in zip(batch, lines, strict=True) if line != "-"})
         return found
 
+    def placed(self, wanted: dict[str, bytes]) -> dict[str, bytes]:
+        return wanted
+
     def complete(self) -> None:
         """Put in place what an interrupted deployment has left to do, and remove the list of it."""
         if self.hashes([self.main]) == {self.main: digest(_COMPLETE.encode())}:

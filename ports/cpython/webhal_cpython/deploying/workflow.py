@@ -9,17 +9,26 @@ import base64
 import contextlib
 import http.client
 import json
+import re
+import socket
+import threading
 import time
 import urllib.parse
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
 
 from webhal_cpython.deploying import DeployError
-from webhal_cpython.deploying.board import Advance, Facts
-from webhal_cpython.deploying.circuitpython import OVERLAY, RELOAD_S, Placing
-from webhal_cpython.deploying.plan import Plan, digest
+from webhal_cpython.deploying.board import Facts
+from webhal_cpython.deploying.circuitpython import RELOAD_S, Placing
+from webhal_cpython.deploying.console import WebConsole
 
-_TIMEOUT_S = 15
+_TIMEOUT_S = 15  # of silence
+_LIMIT_S = 30  # from a request to the end of its answer, however lively the board is, and …
+_SLOWEST = 2048  # … another second for so many bytes that are sent
+_MOST = 1 << 24  # bytes of an answer that are read: more than boards have
+_IN_BLOCKS = 4  # from this version of the API on "free" counts blocks, before it bytes
+
+T = TypeVar("T")
 
 
 class WorkflowBoard(Placing):
@@ -34,76 +43,85 @@ class WorkflowBoard(Placing):
             self._place = (place.hostname, place.port or 80)
         except ValueError as error:
             raise DeployError(f"{target} is not http://BOARD or http://BOARD:PORT") from error
-        self._password = password or ""
+        self._token = base64.b64encode(f":{password or ''}".encode()).decode()
+        self.own_port: int | None
         self._folders: set[str] = set()  # that are known to be there
-        version = self._json("/cp/version.json")
-        try:
-            numbers = tuple(int(part) for part in version["version"].split("-")[0].split("+")[0].split("."))
-            self.own_port: int | None = int(version["port"])
-            self._ip = str(version["ip"])
-            board_id, name = version["board_id"], version["board_name"]
-        except (KeyError, TypeError, ValueError) as error:
-            raise DeployError(f"{self.target} is not the web workflow of a CircuitPython board") from error
+        self._console: WebConsole | None = None
+        version = self._json("/cp/version.json", _version)
+        if version is None:
+            raise self._no_workflow()
+        numbers, board_id, name, self.own_port, self._ip, unit = version
         self._entries("")  # which tells whether the password is right
-        disk: Any = None
-        with contextlib.suppress(_Answer):  # old versions do not tell
-            disk = self._json("/cp/diskinfo.json")
-        flash = None
-        if isinstance(disk, list) and disk:
-            flash = disk[0].get("free")
-            if disk[0].get("writable") is False:
-                raise self._words(409)
-        self.facts = Facts("circuitpython", numbers, board_id, name, flash=flash)
+        flash, block, writable = self._json("/cp/diskinfo.json", _disk) or (None, 512, True)  # old ones do not tell
+        if not writable:
+            raise self._words(409)
+        if flash is not None and unit >= _IN_BLOCKS:
+            flash *= block
+        self.facts = Facts("circuitpython", numbers, board_id, name, flash=flash, block=block)
 
     def close(self) -> None:
-        pass
+        if self._console:
+            self._console.close()
 
     # -- requests -----------------------------------------------------------------------------------
 
-    def _ask(self, method: str, path: str, body: bytes | None = None, **headers: str) -> bytes:
-        """The answer's body. Raises _Answer for a status that is no success, DeployError where none comes."""
-        token = base64.b64encode(f":{self._password}".encode()).decode()
-        connection = http.client.HTTPConnection(*self._place, timeout=_TIMEOUT_S)
-        fields = {"Authorization": f"Basic {token}", **{name.replace("_", "-"): headers[name] for name in headers}}
+    def _ask(self, method: str, path: str, body: bytes | None = None, **headers: str) -> bytes | None:
+        """The answer's body, None for a 404. Raises DeployError for any other status that is no success."""
+        seconds = _LIMIT_S + len(body or b"") // _SLOWEST
+        late = threading.Event()
+        fields = {
+            "Authorization": "Basic " + self._token,
+            **{name.replace("_", "-"): headers[name] for name in headers},
+        }
         try:
-            # A board that refuses may close before it has read all, so its answer is looked for in any case.
-            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-                connection.request(method, path, body, fields)
-            answer = connection.getresponse()
-            content = answer.read()
-        except (OSError, http.client.HTTPException) as error:
+            connection = http.client.HTTPConnection(*self._place, timeout=_TIMEOUT_S)
+            connection.connect()
+            with contextlib.closing(connection), _cut_off(connection.sock, seconds, late):
+                # A board that refuses may close before it has read all, so its answer is looked for in any case.
+                with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                    connection.request(method, path, body, fields)
+                with contextlib.closing(connection.getresponse()) as answer:
+                    content = answer.read(_MOST)
+                if late.is_set():  # of an answer without a length, nothing shows where it ends
+                    raise TimeoutError
+        except socket.gaierror as error:
+            raise DeployError(
+                f"{self.target}: nobody in this network knows {self._place[0]}; name the board by its IP address,"
+                " which its serial console shows"
+            ) from error
+        except (OSError, http.client.HTTPException, UnicodeError) as error:
+            if late.is_set():
+                raise DeployError(
+                    f"{self.target}: no whole answer within {seconds} s; reset the board and repeat the command"
+                ) from error
             raise DeployError(
                 f"{self.target} does not answer; is the board on, and in the same network as this computer?"
             ) from error
-        finally:
-            connection.close()
+        if answer.status == 404:
+            return None
+        if 300 <= answer.status < 400:
+            raise DeployError(f"{self.target} sends to {answer.getheader('Location', 'nowhere')}; name that with --to")
         if answer.status >= 300:
-            raise _Answer(answer.status)
+            raise self._words(answer.status)
         return content
 
-    def _fs(self, method: str, path: str, body: bytes | None = None, **headers: str) -> bytes:
+    def _fs(self, method: str, path: str, body: bytes | None = None, **headers: str) -> bytes | None:
         return self._ask(method, "/fs/" + urllib.parse.quote(path), body, **headers)
 
-    def _json(self, path: str) -> Any:
+    def _json(self, path: str, read: Callable[[Any], T]) -> T | None:
+        """What `read` makes of the JSON at `path`; None for a 404."""
+        content = self._ask("GET", path, Accept="application/json")
         try:
-            return json.loads(self._ask("GET", path, Accept="application/json"))
-        except ValueError as error:
-            raise DeployError(f"{self.target} is not the web workflow of a CircuitPython board") from error
-        except _Answer as answer:
-            if path == "/cp/version.json":
-                raise DeployError(f"{self.target} is not the web workflow of a CircuitPython board") from answer
-            raise
+            return None if content is None else read(json.loads(content))
+        except (AttributeError, KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
+            raise self._no_workflow() from error
 
-    def _entries(self, folder: str) -> list[dict[str, Any]] | None:
-        """What is in a folder ("": the drive; others end in /); None if it is not there."""
-        try:
-            content = json.loads(self._fs("GET", folder, Accept="application/json"))
-        except _Answer as answer:
-            if answer.status == 404:
-                return None
-            raise self._words(answer.status) from answer
-        entries: list[dict[str, Any]] = content["files"] if isinstance(content, dict) else content
-        return entries
+    def _entries(self, folder: str) -> dict[str, bool] | None:
+        """What is in a folder ("": the drive; others end in /), and whether it is a folder; None if it is not there."""
+        return self._json("/fs/" + urllib.parse.quote(folder), _names)
+
+    def _no_workflow(self) -> DeployError:
+        return DeployError(f"{self.target} is not the web workflow of a CircuitPython board")
 
     def _words(self, status: int) -> DeployError:
         words = {
@@ -119,90 +137,98 @@ class WorkflowBoard(Placing):
 
     # -- files --------------------------------------------------------------------------------------
 
-    def complete(self) -> None:
-        try:
-            super().complete()
-        except _Answer as answer:
-            raise self._words(answer.status) from answer
-
-    def read(self, path: str) -> bytes | None:
-        try:
-            return self._fs("GET", path)
-        except _Answer as answer:
-            if answer.status == 404:
-                return None
-            raise self._words(answer.status) from answer
+    def get(self, path: str) -> bytes | None:
+        return self._fs("GET", path)
 
     def hashes(self, paths: Iterable[str]) -> dict[str, str]:
-        there: dict[str, set[str]] = {}
-        found = {}
+        there: dict[str, dict[str, bool]] = {}
+        found = []
         for path in paths:
-            folder, _, name = path.rpartition("/")
+            folder, _, name = self._on_drive(path).rpartition("/")
             if folder not in there:
-                entries = self._entries(folder + "/" if folder else "") or ()
-                there[folder] = {entry["name"] for entry in entries if not entry["directory"]}
-            if name in there[folder] and (data := self.read(path)) is not None:
-                found[path] = digest(data)
-        return found
-
-    def apply(self, plan: Plan, advance: Advance) -> None:
-        try:
-            self.place(plan, advance)
-        except _Answer as answer:
-            raise self._words(answer.status) from answer
+                there[folder] = self._entries(folder + "/" if folder else "") or {}
+            if there[folder].get(name) is False:
+                found.append(path)
+        return super().hashes(found)
 
     def put(self, path: str, data: bytes) -> None:
         parts = path.split("/")
         for end in range(1, len(parts)):
             folder = "/".join(parts[:end]) + "/"
             if folder not in self._folders:
-                self._fs("PUT", folder, b"")
+                self._change("PUT", folder, b"")
                 self._folders.add(folder)
-        self._fs("PUT", path, data)
+        self._change("PUT", path, data)
 
     def move(self, path: str, to: str) -> None:
-        self._fs("MOVE", path, X_Destination="/fs/" + urllib.parse.quote(to))
+        self._change("MOVE", path, X_Destination="/fs/" + urllib.parse.quote(to))
 
     def delete(self, path: str) -> None:
-        try:
-            self._fs("DELETE", path)
-        except _Answer as answer:
-            if answer.status != 404:
-                raise
+        if self._fs("DELETE", path) is None:
+            return
+        self.changed = True
         folder = path.rpartition("/")[0]
-        while folder and self._entries(folder + "/") == []:
+        while folder and self._entries(folder + "/") == {}:
             self._fs("DELETE", folder + "/")  # a board would remove what is in it, too
             self._folders.discard(folder + "/")
             folder = folder.rpartition("/")[0]
 
-    def overlay(self) -> list[str]:
-        return self._below(OVERLAY, "")
-
-    def _below(self, folder: str, prefix: str) -> list[str]:
-        found: list[str] = []
-        for entry in self._entries(folder) or ():
-            name = prefix + entry["name"]
-            found += self._below(f"{folder}{entry['name']}/", name + "/") if entry["directory"] else [name]
-        return found
+    def _change(self, method: str, path: str, body: bytes | None = None, **headers: str) -> None:
+        self.changed = True
+        if self._fs(method, path, body, **headers) is None:
+            raise self._words(404)
 
     # -- starting -----------------------------------------------------------------------------------
 
     def start(self, rejoin: bool) -> None:
-        """The board starts anew when its files have changed."""
+        """The board starts anew when its files have changed, and once more at its console, which is heard from then."""
         if self.changed:
             time.sleep(RELOAD_S)
+        self._console = WebConsole(f"ws://{self._place[0]}:{self._place[1]}/cp/serial/", self._token, self.target)
+        self._console.restart()
 
     def address(self, port: int | None) -> tuple[str, int]:
-        return self._ip, port or 80
+        assert self._console  # start was called
+        return self._console.address(port)
 
     def hear(self, seconds: float) -> bytes:
-        time.sleep(seconds)
-        return b""
+        return self._console.hear(seconds) if self._console else b""
 
 
-class _Answer(Exception):
-    """A status that is no success."""
+@contextlib.contextmanager
+def _cut_off(line: socket.socket, seconds: float, late: threading.Event) -> Iterator[None]:
+    """Within this block a connection lasts so long at most."""
 
-    def __init__(self, status: int) -> None:
-        super().__init__(status)
-        self.status = status
+    def cut() -> None:
+        late.set()
+        with contextlib.suppress(OSError):  # it is closed already
+            line.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(seconds, cut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _version(content: Any) -> tuple[tuple[int, ...], str, str, int, str, int]:
+    """Version, board's id and name, port, address, version of the API."""
+    numbers = tuple(int(part) for part in re.split("[-+]", content["version"])[0].split("."))
+    address: Any = re.fullmatch(r"[0-9a-fA-F.:]+", content["ip"])
+    api = int(content.get("web_api_version", 1))
+    return numbers, str(content["board_id"]), str(content["board_name"]), int(content["port"]), address[0], api
+
+
+def _disk(content: Any) -> tuple[int, int, bool] | None:
+    """Of the drive: what is free, the size of a block, whether files can be written. None where that is not told."""
+    for disk in content if isinstance(content, list) else [content]:
+        if disk["root"] == "/":
+            return int(disk["free"]), int(disk["block_size"]), disk.get("writable") is not False
+    return None
+
+
+def _names(content: Any) -> dict[str, bool]:
+    files = content["files"] if isinstance(content, dict) else content
+    return {str(entry["name"]): bool(entry["directory"]) for entry in files}
