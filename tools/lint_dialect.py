@@ -19,7 +19,7 @@ from webhal_cpython.dialect_rules import TARGETS, Rule  # noqa: E402
 # What runs the files of which folder.
 FOLDERS = {
     "core/webhal": TARGETS,
-    "ports/micropython": ("esp8266", "esp32"),
+    "ports/micropython": ("esp8266", "esp32", "rp2"),
     "ports/circuitpython": ("circuitpython",),
     "ports/template": TARGETS,
     "examples": TARGETS,
@@ -35,7 +35,7 @@ LIBRARIES = ("core/", "ports/")
 PAGE = ROOT / "docs/dialects.md"
 BEGIN = "<!-- tables: tools/lint_dialect.py --write -->\n"
 END = "<!-- end of tables -->\n"
-NAMES = {"esp8266": "ESP8266", "esp32": "ESP32", "circuitpython": "CircuitPython"}
+NAMES = {"esp8266": "ESP8266", "esp32": "ESP32", "rp2": "RP2", "circuitpython": "CircuitPython"}
 
 
 def main() -> int:
@@ -85,7 +85,7 @@ def tables() -> Iterator[str]:
     yield "\n## Arguments\n\n" + rules_table([*keywords.values(), *dialect_rules.CALLS.values()])
     yield "\n## Modules\n\nOf the modules that CPython has, a board has these, with these names and no others.\n\n"
     yield table(
-        ("Module", "ESP32", "not on ESP8266", "CircuitPython"),
+        ("Module", "ESP32, RP2", "not on ESP8266", "CircuitPython"),
         (
             (module, _names("esp32", module), _not_on_esp8266(module), _names("circuitpython", module))
             for module in sorted({*dialect_rules.MODULES["esp32"], *dialect_rules.MODULES["circuitpython"]})

@@ -783,7 +783,7 @@ def test_place_is_that_of_what_does_not_work(program, expected):
 def test_a_finding_names_all_targets_and_stands_once():
     (finding,) = dialect.check(b"x = R'a'")
     assert finding.targets == TARGETS
-    assert str(finding) == "1:5: not on esp8266, esp32, circuitpython: upper-case string prefix; write it in lower case"
+    assert str(finding) == "1:5: not on esp8266, esp32, rp2, circuitpython: upper-case string prefix; write it in lower case"
 
 
 def test_findings_are_in_the_order_of_the_program():
@@ -842,8 +842,8 @@ def test_what_a_board_does_come_to_is_reported(program):
 def test_branches_are_chosen_target_by_target():
     program = "import sys\nif sys.implementation.name == 'circuitpython':\n    import machine\nelse:\n    import wifi"
     assert [finding[2:] for finding in dialect.check(program.encode())] == [
-        ("import machine", "test sys.implementation.name before", ("circuitpython",)),
-        ("import wifi", "test sys.implementation.name before", ("esp8266", "esp32")),
+        ("import machine", "test sys.implementation.name or sys.platform before", ("circuitpython",)),
+        ("import wifi", "test sys.implementation.name or sys.platform before", ("esp8266", "esp32", "rp2")),
     ]
     assert whats("import sys\nif sys.platform == 'esp32': '='.partition('=')", "esp8266", "esp32") == []
 

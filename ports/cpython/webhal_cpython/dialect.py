@@ -555,7 +555,7 @@ class _Checker(ast.NodeVisitor):
             return True
         instead = rules.MODULE_HINTS.get(module) or rules.MODULE_HINTS.get(top, "send a module of that name along")
         if foreign:
-            instead = "test sys.implementation.name before"
+            instead = "test sys.implementation.name or sys.platform before"
         self.report(node, Rule(f"import {module}", instead), self.missing)
         return False
 

@@ -7,9 +7,10 @@ sources and the option in it.
 
 from typing import NamedTuple
 
-TARGETS = ("esp8266", "esp32", "circuitpython")
+TARGETS = ("esp8266", "esp32", "rp2", "circuitpython")
 
-_MICROPYTHON = ("esp8266", "esp32")
+_MICROPYTHON = ("esp8266", "esp32", "rp2")
+_ESP = ("esp8266", "esp32")
 _ESP8266 = ("esp8266",)
 _CIRCUITPYTHON = ("circuitpython",)
 
@@ -138,8 +139,8 @@ METHODS |= {
     "fullmatch": Rule("fullmatch()", "use match() and a $ at the end"),
     "subn": Rule("subn()", "use sub() with a function that counts"),
     "groupdict": Rule("groupdict()", "use group(number)"),
-    "groups": Rule("groups()", "use group(number)", _MICROPYTHON),
-    "span": Rule("span()", "use group() and find()", _MICROPYTHON),
+    "groups": Rule("groups()", "use group(number)", _ESP),
+    "span": Rule("span()", "use group() and find()", _ESP),
     "writelines": Rule("writelines()", "use write() in a loop"),
     "truncate": Rule("truncate()", "write the file anew"),
     "getbuffer": Rule("getbuffer()", "use getvalue()"),
@@ -179,10 +180,10 @@ OF_CLASS = {
     "array.pop": Rule("array.pop()", "make a new one"),
     "array.remove": Rule("array.remove()", "make a new one"),
     "array.reverse": Rule("array.reverse()", "make a new one"),
-    "match.start": Rule("start() of a match", "use find()", _MICROPYTHON),
-    "match.end": Rule("end() of a match", "use find() and len()", _MICROPYTHON),
+    "match.start": Rule("start() of a match", "use find()", _ESP),
+    "match.end": Rule("end() of a match", "use find() and len()", _ESP),
     "match.expand": Rule("expand() of a match", "use group(number)"),
-    "socket.fileno": Rule("fileno() of a socket", "poll the socket itself", _ESP8266, _LWIP_SOCKETS),
+    "socket.fileno": Rule("fileno() of a socket", "poll the socket itself", ("esp8266", "rp2"), _LWIP_SOCKETS),
     "pool socket.fileno": Rule("fileno() of a pool's socket", "poll the socket itself", _CIRCUITPYTHON, _POOL_SOCKETS),
     "pool socket.recv": Rule("recv() of a pool's socket", "use recv_into()", _CIRCUITPYTHON, _POOL_SOCKETS),
     "pool socket.makefile": Rule("makefile() of a pool's socket", "use recv_into()", _CIRCUITPYTHON, _POOL_SOCKETS),
@@ -351,6 +352,7 @@ ESP8266_LACKS_BUILTINS = {"NotImplemented", "__file__", "compile", "complex"}
 CIRCUITPYTHON_BUILTINS = {"BrokenPipeError", "ConnectionError", "TimeoutError"}  # besides
 BUILTINS = {"esp32": frozenset(_MICROPYTHON_BUILTINS.split())}
 BUILTINS["esp8266"] = BUILTINS["esp32"] - ESP8266_LACKS_BUILTINS
+BUILTINS["rp2"] = BUILTINS["esp32"]
 BUILTINS["circuitpython"] = BUILTINS["esp32"] | CIRCUITPYTHON_BUILTINS
 
 # Special methods that the built-in classes do have by name.
@@ -487,13 +489,16 @@ MODULES["esp8266"] = {
     for module, names in MODULES["esp32"].items()
     if ESP8266_LACKS.get(module) != "*"
 }
+MODULES["rp2"] = MODULES["esp32"]
 
-# Modules of one kind of board, in a program for the other.
+# Modules of one kind of board, in a program for another.
 FOREIGN = {
-    "esp8266": "alarm analogio bluetooth board busio digitalio esp32 microcontroller pwmio socketpool storage"
+    "esp8266": "alarm analogio bluetooth board busio digitalio esp32 microcontroller pwmio rp2 socketpool storage"
     " supervisor wifi",
-    "esp32": "alarm analogio board busio digitalio microcontroller pwmio socketpool storage supervisor wifi",
-    "circuitpython": "bluetooth btree cryptolib deflate esp esp32 espnow framebuf machine network uasyncio ubinascii"
+    "esp32": "alarm analogio board busio digitalio microcontroller pwmio rp2 socketpool storage supervisor wifi",
+    "rp2": "alarm analogio board busio digitalio esp esp32 espnow microcontroller pwmio socketpool storage supervisor"
+    " wifi",
+    "circuitpython": "bluetooth btree cryptolib deflate esp esp32 espnow framebuf machine network rp2 uasyncio ubinascii"
     " uctypes uio ujson uos ure uselect usocket ustruct usys utime vfs",
 }
 

@@ -47,7 +47,7 @@ class Facts:
         """The name of this board for `webhal check`."""
         if self.runtime == "circuitpython":
             return "circuitpython"
-        return "esp8266" if self.chip == "esp8266" else "esp32"
+        return self.chip if self.chip in ("esp8266", "rp2") else "esp32"
 
     @property
     def takes_mpy(self) -> bool:
