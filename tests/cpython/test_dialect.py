@@ -783,7 +783,8 @@ def test_place_is_that_of_what_does_not_work(program, expected):
 def test_a_finding_names_all_targets_and_stands_once():
     (finding,) = dialect.check(b"x = R'a'")
     assert finding.targets == TARGETS
-    assert str(finding) == "1:5: not on esp8266, esp32, rp2, circuitpython: upper-case string prefix; write it in lower case"
+    everywhere = "1:5: not on esp8266, esp32, rp2, circuitpython: "
+    assert str(finding) == everywhere + "upper-case string prefix; write it in lower case"
 
 
 def test_findings_are_in_the_order_of_the_program():

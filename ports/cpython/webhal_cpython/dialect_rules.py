@@ -10,7 +10,7 @@ from typing import NamedTuple
 TARGETS = ("esp8266", "esp32", "rp2", "circuitpython")
 
 _MICROPYTHON = ("esp8266", "esp32", "rp2")
-_ESP = ("esp8266", "esp32")
+_ESP = ("esp8266", "esp32")  # what RP2 has: MicroPython: ports/rp2/mpconfigport.h, MICROPY_PY_RE_MATCH_GROUPS …
 _ESP8266 = ("esp8266",)
 _CIRCUITPYTHON = ("circuitpython",)
 
@@ -498,8 +498,8 @@ FOREIGN = {
     "esp32": "alarm analogio board busio digitalio microcontroller pwmio rp2 socketpool storage supervisor wifi",
     "rp2": "alarm analogio board busio digitalio esp esp32 espnow microcontroller pwmio socketpool storage supervisor"
     " wifi",
-    "circuitpython": "bluetooth btree cryptolib deflate esp esp32 espnow framebuf machine network rp2 uasyncio ubinascii"
-    " uctypes uio ujson uos ure uselect usocket ustruct usys utime vfs",
+    "circuitpython": "bluetooth btree cryptolib deflate esp esp32 espnow framebuf machine network rp2 uasyncio"
+    " ubinascii uctypes uio ujson uos ure uselect usocket ustruct usys utime vfs",
 }
 
 # What to write in the place of a module, or of a module's name.
