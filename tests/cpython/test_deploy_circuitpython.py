@@ -237,9 +237,12 @@ def test_web_workflow_of_a_board_that_is_too_small(board, deploy, project, monke
 
 def test_web_workflow_on_the_applications_port(board, deploy, project):
     there = board()
-    port = int(there.workflow.rpartition(":")[2])
-    (project / "app.py").write_text((APP % "one").replace("run()", f"run(port={port})"))
-    assert "CIRCUITPY_WEB_API_PORT" in one_line(deploy(project / "app.py", *by_workflow(there)))
+    port = there.workflow.rpartition(":")[2]
+    assert "CIRCUITPY_WEB_API_PORT" in one_line(deploy(project / "app.py", *by_workflow(there), "--port", port))
+    (project / "app.py").write_text("raise OSError(112, '[Errno 112] EADDRINUSE')\n")
+    code, _, errors = deploy(project / "app.py", *by_workflow(there))
+    assert code == 1 and f"the web workflow holds port {port}" in errors.split("\n")[0]
+    assert "OSError: " in errors
 
 
 def test_web_workflow_that_is_not_there(deploy, project):
@@ -609,7 +612,7 @@ def test_interrupted_anywhere_it_is_one_application_or_the_other(
             shutil.rmtree(folder)
 
     for board in (DriveBoard, WorkflowBoard):
-        monkeypatch.setattr(board, "start", lambda self, *how: None)  # what reloads is no matter here
+        monkeypatch.setattr(board, "start", lambda self, rejoin: None)  # what reloads is no matter here
     total = interrupted(1 << 30)[1]
     seen = [interrupted(place)[0] for place in places(total, INTERRUPTS // 6)]
     assert seen == sorted(seen, reverse=True) and seen[0] == whole("two")

@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 
 OLDEST = {"micropython": (1, 20), "circuitpython": (8, 0)}  # .mpy 6 with `1.20`; socketpool as the port knows it
 
+PORT_TAKEN = (
+    "the web workflow holds port %s, which the application wants; give it another with CIRCUITPY_WEB_API_PORT = 8080"
+    " in the board's settings.toml"
+)
+
 Advance = Callable[[int], None]  # called with the number of bytes that were sent
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from webhal_cpython.cli import complain
 from webhal_cpython.compiling import MPY_VERSION
 from webhal_cpython.deploying import DeployError, fileset, finding, plan, settings, verify
-from webhal_cpython.deploying.board import Board, held, judge
+from webhal_cpython.deploying.board import PORT_TAKEN, Board, held, judge
 from webhal_cpython.deploying.progress import Progress
 from webhal_cpython.deploying.together import each
 
@@ -196,10 +196,7 @@ def _deploy_to(board: Board, wish: _Wish, progress: Progress) -> None:
         say(f"it loads no .mpy of version {MPY_VERSION}, so .py is sent, which takes more of its memory")
     fileset.check(wish.application, board.facts)
     if arguments.port and board.own_port == arguments.port:
-        raise DeployError(
-            f"the web workflow holds port {board.own_port}, which the application wants; give it another with"
-            " CIRCUITPY_WEB_API_PORT = 8080 in the board's settings.toml"
-        )
+        raise DeployError(PORT_TAKEN % board.own_port)
     if not arguments.dry_run:
         board.complete()
     wanted = fileset.collect(

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 from webhal_cpython.deploying import DeployError
-from webhal_cpython.deploying.board import Facts
+from webhal_cpython.deploying.board import PORT_TAKEN, Facts
 from webhal_cpython.deploying.circuitpython import RELOAD_S, Placing
 from webhal_cpython.deploying.console import WebConsole
 
@@ -189,7 +189,13 @@ class WorkflowBoard(Placing):
 
     def address(self, port: int | None) -> tuple[str, int]:
         assert self._console  # start was called
-        return self._console.address(port)
+        try:
+            return self._console.address(port)
+        except DeployError as error:
+            _, line, said = str(error).partition("\n")
+            if "EADDRINUSE" not in said:
+                raise
+            raise DeployError(f"{self.target}: {PORT_TAKEN % self.own_port}:{line}{said}") from error
 
     def hear(self, seconds: float) -> bytes:
         return self._console.hear(seconds) if self._console else b""
