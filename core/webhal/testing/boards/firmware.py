@@ -18,6 +18,7 @@ import os
 import socket
 import sys
 import time
+import vfs
 
 WINDOW = 128  # bytes that raw paste takes before it asks for more
 BLOCK = 4096  # bytes of flash that the smallest file takes
@@ -169,6 +170,86 @@ class File(io.IOBase):
 
     def __exit__(self, *error):
         self.close()
+
+
+class Rom:
+    """A ROM partition: a file of this machine, mapped, so that it lies outside the heap as flash does.
+
+    ioctl is `vfs.rom_ioctl` of the ESP8266, which has no object for a partition, or of ESP32 and RP2, where all but
+    the object itself is asked of that. Neither looks at bounds. As in flash, writing only clears bits.
+    """
+
+    def __init__(self, path, flash, chip):
+        import ffi
+        import uctypes
+
+        size = os.stat(path)[6]
+        libc = ffi.open("libc.so.6")
+        file = libc.func("i", "open", "si")(path, 2)  # to be read and written
+        address = libc.func("p", "mmap", "piiiii")(None, size, 3, 1, file, 0)  # shared: it stays when this process ends
+        self.content = uctypes.bytearray_at(address, size)
+        self.flash = flash
+        self.object = None if chip == "esp8266" else Partition(self)
+
+    def mount(self):
+        """As it is done at every reset: whatever begins as an image does."""
+        try:
+            vfs.mount(vfs.VfsRom(self.content), "/rom")
+        except OSError:
+            return
+        sys.path.extend(("/rom", "/rom/lib"))
+
+    def rom_ioctl(self, what, *values):
+        if what == 1:
+            return 1
+        if what == 2:
+            return self.object or memoryview(self.content)
+        if self.object is None and what == 3:
+            for block in range((values[1] + BLOCK - 1) // BLOCK):
+                self.erase(block)
+            return 4
+        if self.object is None and what == 4:
+            self.write(values[1], bytes(values[2]) + bytes(-len(values[2]) % 4))
+            return 0
+        return -22  # EINVAL
+
+    def erase(self, block):
+        start = block * BLOCK
+        whole = self.flash.spend(1)
+        size = BLOCK if whole else BLOCK // 2
+        self.content[start : start + size] = b"\xff" * size
+        if not whole:
+            wait_for_the_end(b"P")
+
+    def write(self, start, data):
+        count = self.flash.spend(len(data))
+        for index in range(count):
+            self.content[start + index] &= data[index]
+        if count < len(data):
+            wait_for_the_end(b"P")
+
+
+class Partition:
+    """The ROM partition of ESP32 and RP2, as a block device."""
+
+    def __init__(self, rom):
+        self.rom = rom
+
+    def ioctl(self, what, value):
+        if what == 4:
+            return len(self.rom.content) // BLOCK
+        if what == 5:
+            return BLOCK
+        if what == 6:
+            self.rom.erase(value)
+            return 0
+
+    def readblocks(self, block, buffer, offset=0):
+        start = block * BLOCK + offset
+        buffer[:] = self.rom.content[start : start + len(buffer)]
+
+    def writeblocks(self, block, buffer, offset):
+        self.rom.write(block * BLOCK + offset, buffer)
 
 
 # -- what a board has and the unix port has not --------------------------------------------------------------
@@ -520,11 +601,15 @@ def main(path):
     global control
     control = open(board["control"], "wb")
     flash = Flash(board["root"], board["flash"], board["power"])
+    rom = Rom(board["rom"], flash, board["chip"]) if board["rom"] else None
     os.umount("/")
     os.mount(flash, "/")
     os.chdir("/")
     sys.path[:] = ["", ".frozen", "/lib"]
     del sys.argv[:]
+    if rom:
+        rom.mount()
+        sys.modules["vfs"] = Module(vfs, rom_ioctl=rom.rom_ioctl)
     equip(board)
     for choice in board["programs"][: 1 if board["raw"] else None]:
         name = first(choice)

@@ -39,7 +39,9 @@ class MicroPythonBoard:
     wifi        the password of each network in reach, by name; None: whatever network is asked for is there
     flash       bytes
     version     of MicroPython, as the board tells it
+    rom         bytes of its ROM partition, a multiple of 4096; 0: it has none. On Linux only
 
+    rom_file    what the ROM partition holds: beside the folder, with `.rom` after its name
     target      what to deploy to
     url         where its application is, on whatever port it listens
     """
@@ -53,11 +55,16 @@ class MicroPythonBoard:
         wifi: "dict[str, str] | None" = None,
         flash: int = 1 << 20,
         version: "tuple[int, int, int]" = (1, 25, 0),
+        rom: int = 0,
     ) -> None:
         self.executable = str(executable or find_micropython())
         self._heap, architecture = CHIPS[chip]
         self._own = None if folder else tempfile.TemporaryDirectory(prefix="webhal-board-")
-        self.folder = Path(folder or self._own.name)  # type: ignore[union-attr]
+        self.folder = Path(folder or Path(self._own.name, "flash"))  # type: ignore[union-attr]
+        self.folder.mkdir(exist_ok=True)
+        self.rom_file = Path(f"{self.folder}.rom")
+        if rom and not self.rom_file.exists():
+            self.rom_file.write_bytes(b"\xff" * rom)
         self._tcp = tcp
         self._reserved = reserve_port()
         port = self._reserved.getsockname()[1]
@@ -72,6 +79,7 @@ class MicroPythonBoard:
             "uid": uuid.uuid4().hex,
             "wifi": wifi,
             "flash": flash,
+            "rom": str(self.rom_file) if rom else None,
             "port": port,
             "address": f"127.0.0.1:{port}",
             "raw": False,

@@ -8,6 +8,7 @@
 - console.py: what a board prints
 - library.py, fileset.py, settings.py: what a board shall have: webhal's own files, all files, settings.toml
 - plan.py: what is to be sent and removed
+- rom.py: the ROM partition that some boards have
 - verify.py: a request to the board that was deployed to
 - together.py, progress.py: several boards at the same time; what is shown meanwhile
 """

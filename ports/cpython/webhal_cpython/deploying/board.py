@@ -13,6 +13,7 @@ from webhal_cpython.deploying import DeployError
 
 if TYPE_CHECKING:
     from webhal_cpython.deploying.plan import Plan
+    from webhal_cpython.deploying.rom import Partition
 
 OLDEST = {"micropython": (1, 20), "circuitpython": (8, 0)}  # .mpy 6 with `1.20`; socketpool as the port knows it
 
@@ -36,6 +37,7 @@ class Facts:
     memory: int | None = None
     flash: int | None = None
     block: int = 4096  # the least that a file takes of the flash
+    rom: int | None = None  # of the partition from which code runs in place
 
     def __str__(self) -> str:
         version = ".".join(map(str, self.version))
@@ -44,6 +46,8 @@ class Facts:
             for size, what in ((self.memory, "memory"), (self.flash, "flash"))
             if size is not None
         ]
+        if self.rom:
+            sizes.append(f"ROM partition of {self.rom // 1024:,} KB")
         names = {"micropython": "MicroPython", "circuitpython": "CircuitPython"}
         return ", ".join([f"{names.get(self.runtime, self.runtime)} {version}", self.machine or self.chip, *sizes])
 
@@ -78,6 +82,7 @@ class Board(Protocol):
     facts: Facts
     main: str  # the file that the board runs when it starts
     own_port: int | None  # on which the firmware itself listens
+    rom: Partition | None
 
     def complete(self) -> None:
         """Put in place what an interrupted deployment has left to do."""

@@ -57,6 +57,7 @@ class Placing:
 
     target: str
     main = MAIN
+    rom = None
     changed = False  # whether something was written
     _folder = FOLDERS[0]  # which plans are for
     _running: str | None = None  # the folder that the board starts

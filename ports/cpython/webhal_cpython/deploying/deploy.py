@@ -12,7 +12,7 @@ from pathlib import Path
 
 from webhal_cpython.cli import complain
 from webhal_cpython.compiling import MPY_VERSION
-from webhal_cpython.deploying import DeployError, fileset, finding, plan, settings, verify
+from webhal_cpython.deploying import DeployError, fileset, finding, plan, rom, settings, verify
 from webhal_cpython.deploying.board import PORT_TAKEN, Board, held, judge
 from webhal_cpython.deploying.progress import Progress
 from webhal_cpython.deploying.together import each
@@ -49,7 +49,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     extent.add_argument(
         "--minimal", dest="extent", action="store_const", const="minimal", help="only what the text shows to be used"
     )
-    parser.add_argument("--source", action="store_true", help="send .py, not .mpy")
+    kind = parser.add_mutually_exclusive_group()
+    kind.add_argument("--source", action="store_true", help="send .py, not .mpy")
+    kind.add_argument(
+        "--rom", action="store_true", help="put all into the board's ROM partition, the application and assets too"
+    )
     parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
     parser.add_argument("--no-verify", dest="verify", action="store_false", help="do not wait for the board to serve")
     parser.add_argument("--port", type=_port, help="on which the application listens, where the board cannot tell")
@@ -199,10 +203,8 @@ def _deploy_to(board: Board, wish: _Wish, progress: Progress) -> None:
         raise DeployError(PORT_TAKEN % board.own_port)
     if not arguments.dry_run:
         board.complete()
-    wanted = fileset.collect(
-        wish.application, board.facts, board.main, arguments.assets, arguments.extent or "", arguments.source
-    )
-    todo = _plan(board, board.placed(wanted), wish)
+    wanted, share = _collect(board, wish, say)
+    todo = _plan(board, board.placed(wanted), share, wish)
     if board.facts.flash is not None and todo.flash(board.facts.block) > board.facts.flash:
         raise DeployError(
             f"its flash has {board.facts.flash // 1024} KB free, and {todo.flash(board.facts.block) // 1024} KB are"
@@ -219,14 +221,38 @@ def _deploy_to(board: Board, wish: _Wish, progress: Progress) -> None:
         say(f"{where} answers: {verify.probe(where, board)}")
 
 
-def _plan(board: Board, wanted: dict[str, bytes], wish: _Wish) -> plan.Plan:
+def _collect(
+    board: Board, wish: _Wish, say: Callable[[str], None]
+) -> tuple[dict[str, bytes], rom.Share | None]:
+    """The files that the board's file system shall have, and what is to be in ROM."""
+    arguments = wish.arguments
+
+    def collect(extent: str) -> dict[str, bytes]:
+        return fileset.collect(
+            wish.application, board.facts, board.main, arguments.assets, extent, arguments.source
+        )
+
+    if board.rom and board.facts.takes_mpy and not arguments.source:
+        files = collect(arguments.extent or "full")  # so that another application needs no other image
+        divided = rom.divide(board, board.rom, files, wish.application.sources[""], arguments.rom, say)
+        if divided:
+            return divided
+    elif arguments.rom:
+        raise DeployError("it has no ROM partition for bytecode (docs/deploying.md says which firmware has one)")
+    elif board.facts.chip == "esp8266" and not board.rom:
+        say("the firmware ESP8266_GENERIC, variant FLASH_2M_ROMFS, would run webhal from ROM in half the memory")
+    return collect(arguments.extent or ""), None
+
+
+def _plan(board: Board, wanted: dict[str, bytes], share: rom.Share | None, wish: _Wish) -> plan.Plan:
     recorded = plan.read_record(board.read(plan.RECORD))
-    actual = board.hashes(plan.of_interest(wanted, recorded))
+    interest = [*wanted, *share.modules(), *share.content.hiding] if share else wanted
+    actual = board.hashes(plan.of_interest(interest, recorded))
     before = (board.read(settings.NAME) or b"").decode("utf-8", "replace")
     if not {settings.SSID, settings.AP_SSID} & {*settings.parse(before), *wish.own_settings}:
         _ask_for_wifi(wish)
     after = settings.merge(before, wish.own_settings)
-    return plan.make(wanted, board.main, actual, recorded, after.encode() if after != before else None)
+    return plan.make(wanted, board.main, actual, recorded, after.encode() if after != before else None, share)
 
 
 def _announce(todo: plan.Plan, say: Callable[[str], None], dry: bool) -> None:

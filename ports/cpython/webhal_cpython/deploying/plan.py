@@ -9,12 +9,27 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from webhal_cpython.deploying import DeployError
 
+if TYPE_CHECKING:
+    from webhal_cpython.deploying.rom import Share
+
 RECORD = "webhal.files"
+ROM = "/rom"  # stands for the image in the record
 NEW = ".new"  # follows the name of a file that is being written
 _DIGITS = 16
+
+# main.py while the partition is being written, where the application before it ran from there.
+NOTICE = b"""\
+# webhal writes to the ROM partition. If that was interrupted, there is no application until it is done.
+import time
+while True:
+    print("webhal: deploying was interrupted; run `webhal deploy` once more, as before")
+    time.sleep(5)
+"""
+
 _PACKAGES = ("lib/webhal/", "lib/webhal_micropython/", "lib/webhal_circuitpython/")  # whoever put it there
 
 
@@ -29,12 +44,14 @@ class Plan:
     wanted: dict[str, bytes] = field(default_factory=dict)  # all that the board shall have
     replaced: set[str] = field(default_factory=set)  # what is sent in the place of another version
     left: list[str] = field(default_factory=list)  # webhal's once, not needed, changed by somebody: they stay
+    image: bytes = b""  # for the ROM partition, if it is to be written
+    pauses: bool = False  # there is no application while that is done, for the one before runs from ROM
     record: bytes = b""  # RECORD when all is done
     union: bytes = b""  # RECORD until then: of all that may be there
 
     @property
     def size(self) -> int:
-        return sum(map(len, self.send.values()))
+        return sum(map(len, self.send.values())) + len(self.image)
 
     def flash(self, block: int) -> int:
         """Bytes of flash that it takes at most, while the old files are still there."""
@@ -83,8 +100,11 @@ def make(
     actual: dict[str, str],
     recorded: dict[str, set[str]],
     settings: bytes | None = None,
+    share: Share | None = None,
 ) -> Plan:
     """The plan. `settings`: what settings.toml shall be, None if it stays; it is the board's, so it is not recorded.
+
+    share: what is in ROM, or to go there; files of the same names on the file system would be loaded instead.
 
     Raises DeployError where a foreign file would be loaded in the place of one that is sent.
     """
@@ -104,17 +124,27 @@ def make(
             continue
         if path in recorded and actual[path] not in recorded[path]:
             plan.left.append(path)
-        elif path in recorded or (path.startswith(_PACKAGES) and _twin(path) in wanted):
+        elif path in recorded or (path.startswith(_PACKAGES) and (share or _twin(path) in wanted)):
             plan.remove.append(path)
-        elif path in _SHADOWS or _twin(path) in wanted and path != main:
+        elif path in _SHADOWS or (share and share.hidden_by(path)) or _twin(path) in wanted and path != main:
             raise DeployError(
                 f"{path} on the board, which webhal did not put there, would be loaded instead: remove it"
             )
     for path in plan.left:
-        if _twin(path) in wanted:
+        if _twin(path) in wanted or (share and share.hidden_by(path)):
             raise DeployError(f"{path} on the board was changed there and would be loaded instead: remove it")
-    plan.record = write_record({path: {hashes[path]} for path in wanted})
+    if share and share.content.digest != digest(share.image):
+        plan.image = share.image
+        plan.pauses = share.content.valid
+        if plan.pauses:
+            plan.send.setdefault(main, wanted[main])
+    record = {path: {hashes[path]} for path in wanted}
     both = {path: {hashes[path]} for path in wanted}
+    if share:
+        record[ROM] = both[ROM] = {digest(share.image)}
+    if plan.pauses:
+        both[main] = {hashes[main], digest(NOTICE)}
+    plan.record = write_record(record)
     for path, known in recorded.items():
         if path in actual:
             both.setdefault(path, set()).update(known)

@@ -22,7 +22,8 @@ from typing import Any
 from webhal_cpython.deploying import DeployError
 from webhal_cpython.deploying.board import Advance, Facts, let_go
 from webhal_cpython.deploying.console import wait_for_address, why_not
-from webhal_cpython.deploying.plan import NEW, RECORD, Plan, digest
+from webhal_cpython.deploying.plan import NEW, NOTICE, RECORD, Plan, digest
+from webhal_cpython.deploying.rom import Partition
 
 _BAUD = 115200
 _ANSWER_S = 10  # for what a board answers at once, unless its flash is busy
@@ -41,8 +42,14 @@ try:
     v = os.statvfs('/')
 except (AttributeError, OSError):
     v = None
+try:
+    import vfs
+    r = vfs.rom_ioctl(2, 0)
+    r = r.ioctl(4, 0) * r.ioctl(5, 0) if hasattr(r, 'ioctl') else len(r)
+except (ImportError, AttributeError, TypeError, OSError):
+    r = None
 print((i.name, tuple(i.version)[:3], sys.platform, getattr(i, '_machine', ''), getattr(i, '_mpy', 0), gc.mem_free(),
-    v and v[1] * v[3], v and v[1]))
+    v and v[1] * v[3], v and v[1], r))
 """
 
 _HASHES = """\
@@ -113,8 +120,9 @@ for line in open("webhal.todo"):
     if line[0] == "+":
         if there(path + ".new"):
             os.rename(path + ".new", path)
-    elif there(path):
-        os.remove(path)
+    else:
+        if there(path):
+            os.remove(path)
         try:
             os.rmdir(path[: path.rfind("/")])
         except OSError:
@@ -143,6 +151,7 @@ class SerialBoard:
             self._interrupt()
             self.facts = self._facts()
             self._chip = self.facts.chip
+            self.rom = Partition(self._run, self.facts.rom) if self.facts.rom else None
             if self.facts.runtime == "circuitpython":
                 raise DeployError(f"{target} runs CircuitPython: name its drive, or its web workflow, with --to")
         except BaseException:
@@ -238,8 +247,8 @@ class SerialBoard:
         return DeployError(f"{self.target}: the board stopped answering; plug it in again and repeat the command")
 
     def _facts(self) -> Facts:
-        name, version, platform, machine, mpy, memory, flash, block = ast.literal_eval(self._run(_FACTS).strip())
-        return Facts(name, version, platform, machine, mpy, memory, flash, block or 4096)
+        name, version, platform, machine, mpy, memory, flash, block, rom = ast.literal_eval(self._run(_FACTS).strip())
+        return Facts(name, version, platform, machine, mpy, memory, flash, block or 4096, rom)
 
     # -- files --------------------------------------------------------------------------------------
 
@@ -288,6 +297,11 @@ class SerialBoard:
                     advance(len(data))
             for path, copy in plan.keep.items():
                 self._run(f"copy({path!r}, {copy!r})")
+            if self.rom and plan.image:
+                if plan.pauses:
+                    self._write("webhal.step", NOTICE)
+                    self._run(f"os.rename('webhal.step{NEW}', {self.main!r})")
+                self.rom.write(plan.image, advance)
             if len(plan.send) == 1 and not plan.remove:
                 self._rename(*plan.send)
             elif plan.send or plan.remove:
