@@ -1,6 +1,6 @@
 """The link, and a listener over it: bringing them up, trying again. Loaded for that, then forgotten.
 
-Settings are arguments of Network, by these names, or lines of settings.toml beside main.py:
+Settings are arguments of Network, by these names, or lines of /settings.toml, beside main.py:
 
     ssid, password          CIRCUITPY_WIFI_SSID, CIRCUITPY_WIFI_PASSWORD    the network to join
     ap_ssid, ap_password    WEBHAL_AP_SSID, WEBHAL_AP_PASSWORD              the network to offer, instead or besides
@@ -45,7 +45,7 @@ def retry(port: "Network") -> None:
     import network as board
 
     try:
-        webhal_micropython.wifi.begin(port, board, webhal_micropython.settings.read("settings.toml", port.settings))
+        webhal_micropython.wifi.begin(port, board, webhal_micropython.settings.read("/settings.toml", port.settings))
     finally:
         forget()
 

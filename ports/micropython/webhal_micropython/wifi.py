@@ -30,7 +30,7 @@ _CAUSES = {  # and what to do, by the name of a status
 
 def join(port: "Network", board: "Any", timeout_ms: int) -> None:
     """Join a network, offer one, or both, as the settings say; `board` is the board's module `network`."""
-    settings = webhal_micropython.settings.read("settings.toml", port.settings)
+    settings = webhal_micropython.settings.read("/settings.toml", port.settings)
     station = access_point = None
     try:
         if "hostname" in settings:

@@ -97,6 +97,6 @@ def test_joining_with_the_file():
         assert port.address() == board.ADDRESS
         with open("settings.toml", "w") as file:
             file.write("CIRCUITPY_WIFI_SSID = home\n")
-        assert failure(start("esp8266")).startswith("settings.toml: ")
+        assert failure(start("esp8266")).startswith("/settings.toml: ")
     finally:
         os.remove("settings.toml")

@@ -7,9 +7,10 @@
 
 What the chips do was read from their sources in MicroPython 1.25 to 1.28: ports/esp8266/network_wlan.c,
 ports/esp32/network_wlan.c and network_lan.c, extmod/network_cyw43.c. Sockets are no matter of this module: those of the
-unix port go on over the loopback when a network is gone.
+unix port go on over the loopback when a network is gone. A board's root, with settings.toml, is the working folder.
 """
 
+import builtins
 import time
 
 ASSOCIATE_MS = 2_500  # until the outcome of an attempt is known
@@ -19,6 +20,9 @@ AP_ADDRESS = "192.168.4.1"
 
 STA_IF = 0
 AP_IF = 1
+
+_open = builtins.open
+builtins.open = lambda path, *mode: _open("settings.toml" if path == "/settings.toml" else path, *mode)
 
 air = {}
 log = []  # what the port asked of the interfaces, in order

@@ -18,6 +18,7 @@ import os
 import socket
 import sys
 import time
+
 import vfs
 
 WINDOW = 128  # bytes that raw paste takes before it asks for more
@@ -26,6 +27,8 @@ ENOSPC = 28
 EAGAIN = 11
 
 control = None
+others = None  # what fills the heap that the board does not have
+own = 0  # bytes of heap that a board does not have: this file's, and others
 
 
 def tell(sign):
@@ -359,8 +362,6 @@ def equip_micropython(board):
         return socket.getaddrinfo(host, port, *more)
 
     sys.modules["socket"] = Module(socket, getaddrinfo=getaddrinfo)
-    gc.collect()
-    own = gc.mem_alloc()  # which a board does not have in its heap
     sys.modules["gc"] = Module(gc, mem_alloc=lambda: gc.mem_alloc() - own)
     memory = os.VfsPosix(board["radio"])
     wlans = [Wlan(interface, board["wifi"], board["address"], memory) for interface in (0, 1)]
@@ -384,6 +385,36 @@ def equip_micropython(board):
         freq=lambda: 160000000,
         unique_id=lambda: board["uid"].encode(),
     )
+
+
+def leave(size):
+    """Take all of the heap but `size` bytes, which are in one piece, as a board's heap is before its programs."""
+    global others, own
+    gc.collect()
+    low, high = size, gc.mem_free()
+    while high - low > 64:
+        middle = (low + high) // 2
+        if fits(middle):
+            low = middle
+        else:
+            high = middle
+    largest = bytearray(low)
+    try:
+        while True:
+            others = (others,)  # the least that can be taken: no gap stays
+    except MemoryError:
+        pass
+    del largest
+    others = others, bytearray(low - size)
+    gc.collect()
+    own = gc.mem_alloc()
+
+
+def fits(size):
+    try:
+        return bytearray(size)
+    except MemoryError:
+        return None
 
 
 # -- what CircuitPython has, besides -------------------------------------------------------------------------
@@ -611,6 +642,7 @@ def main(path):
         rom.mount()
         sys.modules["vfs"] = Module(vfs, rom_ioctl=rom.rom_ioctl)
     equip(board)
+    leave(board["heap"] * (2 if sys.maxsize > 1 << 31 else 1))
     for choice in board["programs"][: 1 if board["raw"] else None]:
         name = first(choice)
         if name:

@@ -21,11 +21,12 @@ from typing import Any
 _FIRMWARE = Path(__file__).with_name("firmware.py")
 _XTENSAWIN, _XTENSA, _ARMV6M = 10, 9, 4
 
-CHIPS = {  # name of the chip: heap of the process in KB, of which firmware.py takes some 40; architecture of .mpy
-    "esp8266": (88, _XTENSA),
-    "esp32": (200, _XTENSAWIN),
-    "rp2": (240, _ARMV6M),
+CHIPS = {  # name of the chip: KB of heap that are free when it starts; architecture of .mpy
+    "esp8266": (34, _XTENSA),
+    "esp32": (160, _XTENSAWIN),
+    "rp2": (180, _ARMV6M),
 }
+_HEAP = 512  # KB, of the process: with firmware.py, and what it leaves to the board
 
 
 class MicroPythonBoard:
@@ -40,6 +41,7 @@ class MicroPythonBoard:
     flash       bytes
     version     of MicroPython, as the board tells it
     rom         bytes of its ROM partition, a multiple of 4096; 0: it has none. On Linux only
+    heap        bytes of memory that are free when it starts; with 64-bit words, which need more, it has twice as many
 
     rom_file    what the ROM partition holds: beside the folder, with `.rom` after its name
     target      what to deploy to
@@ -56,9 +58,10 @@ class MicroPythonBoard:
         flash: int = 1 << 20,
         version: "tuple[int, int, int]" = (1, 25, 0),
         rom: int = 0,
+        heap: "int | None" = None,
     ) -> None:
         self.executable = str(executable or find_micropython())
-        self._heap, architecture = CHIPS[chip]
+        free, architecture = CHIPS[chip]
         self._own = None if folder else tempfile.TemporaryDirectory(prefix="webhal-board-")
         self.folder = Path(folder or Path(self._own.name, "flash"))  # type: ignore[union-attr]
         self.folder.mkdir(exist_ok=True)
@@ -79,6 +82,7 @@ class MicroPythonBoard:
             "uid": uuid.uuid4().hex,
             "wifi": wifi,
             "flash": flash,
+            "heap": heap or free << 10,
             "rom": str(self.rom_file) if rom else None,
             "port": port,
             "address": f"127.0.0.1:{port}",
@@ -171,7 +175,7 @@ class MicroPythonBoard:
             json.dump(facts, file)
             file.flush()
             process = subprocess.Popen(
-                [self.executable, "-X", f"heapsize={self._heap}k", str(_FIRMWARE), file.name],
+                [self.executable, "-X", f"heapsize={_HEAP}k", str(_FIRMWARE), file.name],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,

@@ -16,6 +16,7 @@ from collections.abc import Collection, Iterable
 from webhal_cpython.deploying import DeployError
 from webhal_cpython.deploying.board import Advance
 from webhal_cpython.deploying.plan import NEW, RECORD, Plan, digest, of_interest, read_record, write_record
+from webhal_cpython.deploying.rom import Partition
 from webhal_cpython.deploying.settings import NAME as SETTINGS
 
 MAIN = "code.py"
@@ -57,7 +58,7 @@ class Placing:
 
     target: str
     main = MAIN
-    rom = None
+    rom: Partition | None = None
     changed = False  # whether something was written
     _folder = FOLDERS[0]  # which plans are for
     _running: str | None = None  # the folder that the board starts

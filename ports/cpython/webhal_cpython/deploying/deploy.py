@@ -228,9 +228,7 @@ def _collect(
     arguments = wish.arguments
 
     def collect(extent: str) -> dict[str, bytes]:
-        return fileset.collect(
-            wish.application, board.facts, board.main, arguments.assets, extent, arguments.source
-        )
+        return fileset.collect(wish.application, board.facts, board.main, arguments.assets, extent, arguments.source)
 
     if board.rom and board.facts.takes_mpy and not arguments.source:
         files = collect(arguments.extent or "full")  # so that another application needs no other image

@@ -84,6 +84,7 @@ def imports(tree: ast.AST) -> set[str]:
     So are those that are loaded where they are used, as `webhal.overload.accept(…)` does.
     """
     names: set[str] = set()
+    attributes: set[str] = set()
     waiting: list[ast.AST] = [tree]
     while waiting:
         node = waiting.pop()
@@ -96,9 +97,9 @@ def imports(tree: ast.AST) -> set[str]:
             names.add(node.module)
             names |= {f"{node.module}.{alias.name}" for alias in node.names}
         elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-            names.add(f"{node.value.id}.{node.attr}")  # a module that is loaded there, perhaps
+            attributes.add(f"{node.value.id}.{node.attr}")  # a module that is loaded there, perhaps
         waiting += ast.iter_child_nodes(node)
-    return names
+    return names | {attribute for attribute in attributes if attribute.split(".")[0] in names}
 
 
 def _asked_for(tree: ast.Module) -> set[str]:

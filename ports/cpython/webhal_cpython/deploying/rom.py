@@ -105,6 +105,11 @@ class Partition:
         )
         return Content(*ast.literal_eval(self._run(program)))
 
+    def uncover(self) -> None:
+        """Remove folders without files that would be found before those in ROM."""
+        for folder in _FOLDERS:
+            self._run(f"try:\n    os.rmdir({folder!r})\nexcept OSError:\n    pass")
+
     def write(self, image: bytes, advance: Advance) -> None:
         """Nothing in it can be loaded until it is whole: its beginning is written last. Raises DeployError."""
         self._run(_TOOLS)

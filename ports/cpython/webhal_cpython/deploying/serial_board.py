@@ -286,6 +286,8 @@ class SerialBoard:
         """The new files are written under temporary names; then one rename puts the first step of the rest in place."""
         try:
             self._run(_TOOLS)
+            if self.rom:
+                self.rom.uncover()
             if self.read(RECORD) != plan.union:
                 self._write(RECORD, plan.union)
                 self._rename(RECORD)
