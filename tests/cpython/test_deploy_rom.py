@@ -187,7 +187,7 @@ def test_copies_of_webhal_that_would_be_found_first(board, deploy, project):
 def test_image_of_somebody_else_stays(board, deploy, project):
     there = board()
     there.unplug()
-    image = rom._build({"theirs.py": b"x = 1"}).replace(rom.RECORD.encode(), b"other.files.")
+    image = rom.build({"theirs.py": b"x = 1"}).replace(rom.RECORD.encode(), b"other.files.")
     there.rom_file.write_bytes(image + there.rom_file.read_bytes()[len(image) :])
     there.start()
     code, output, errors = deploy(there, project)

@@ -1,11 +1,13 @@
 """`webhal check FILE…`: says what in application files will not run on a board, and what to write instead.
 
-What a board lacks is known to dialect.py; here are only files and the command line.
+What a board lacks is known to dialect.py, how memory is measured to deploying/memory.py; here are only files and the
+command line.
 """
 
 import argparse
 import os
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from webhal_cpython import dialect
 from webhal_cpython.cli import complain
@@ -20,9 +22,25 @@ def configure(parser: argparse.ArgumentParser) -> None:
         choices=TARGETS,
         help="the board's kind; may be given several times (default: all)",
     )
+    parser.add_argument(
+        "--memory", action="store_true", help="measure what one FILE takes of the memory of one --target, simulated"
+    )
+    parser.add_argument(
+        "--with",
+        dest="assets",
+        metavar="DIR_OR_FILE",
+        action="append",
+        type=Path,
+        default=[],
+        help="with --memory: what the application reads; may be given several times",
+    )
 
 
 def main(arguments: argparse.Namespace) -> int:
+    if arguments.memory:
+        from webhal_cpython.deploying import memory  # which needs what `webhal deploy` needs
+
+        return memory.main(arguments)
     lines: list[str] = []
     for path in arguments.files:
         try:

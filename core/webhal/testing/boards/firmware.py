@@ -28,6 +28,7 @@ EAGAIN = 11
 
 control = None
 others = None  # what fills the heap that the board does not have
+used = None  # the file for machine.py that holds how many bytes of heap are in use
 own = 0  # bytes of heap that a board does not have: this file's, and others
 
 
@@ -272,6 +273,33 @@ class Module:
         return getattr(self._origin, name)
 
 
+class Anything:
+    """Stands for hardware and its drivers: what it holds and what it calls is anything, what it measures is 0."""
+
+    def __init__(self, name):
+        self.name = name
+
+    def __getattr__(self, name):
+        return Anything(name)
+
+    def __call__(self, *values, **more):
+        return self if self.name[:1].isupper() else 0  # a class, a function
+
+    def __getitem__(self, index):
+        return 0
+
+    def __setitem__(self, index, value):
+        pass
+
+
+def stand_in(name):
+    """Let a module be there, whatever a program asks of it."""
+    try:
+        __import__(name)
+    except ImportError:
+        sys.modules[name] = Anything(name)
+
+
 class Wlan:
     """A radio, which a soft reset leaves as it is.
 
@@ -362,7 +390,7 @@ def equip_micropython(board):
         return socket.getaddrinfo(host, port, *more)
 
     sys.modules["socket"] = Module(socket, getaddrinfo=getaddrinfo)
-    sys.modules["gc"] = Module(gc, mem_alloc=lambda: gc.mem_alloc() - own)
+    sys.modules["gc"] = Module(gc, mem_alloc=lambda: gc.mem_alloc() - own, collect=collect)
     memory = os.VfsPosix(board["radio"])
     wlans = [Wlan(interface, board["wifi"], board["address"], memory) for interface in (0, 1)]
     sys.modules["network"] = Module(
@@ -379,12 +407,14 @@ def equip_micropython(board):
         country=lambda *code: "XX",
     )
     sys.modules["machine"] = Module(
-        None,
+        Anything("machine") if board["stand_ins"] else None,
         reset=lambda: wait_for_the_end(b"H"),
         soft_reset=lambda: wait_for_the_end(b"S"),
         freq=lambda: 160000000,
         unique_id=lambda: board["uid"].encode(),
     )
+    for name in board["stand_ins"]:
+        stand_in(name)
 
 
 def leave(size):
@@ -408,6 +438,13 @@ def leave(size):
     others = others, bytearray(low - size)
     gc.collect()
     own = gc.mem_alloc()
+
+
+def collect():
+    """gc.collect, after which machine.py can read how much memory is in use."""
+    gc.collect()
+    used.seek(0)
+    used.write(b"%10d" % (gc.mem_alloc() - own))
 
 
 def fits(size):
@@ -629,8 +666,9 @@ def first(names):
 def main(path):
     with open(path) as file:
         board = json.load(file)
-    global control
+    global control, used
     control = open(board["control"], "wb")
+    used = open(board["used"], "wb")
     flash = Flash(board["root"], board["flash"], board["power"])
     rom = Rom(board["rom"], flash, board["chip"]) if board["rom"] else None
     os.umount("/")

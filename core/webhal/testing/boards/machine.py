@@ -42,7 +42,9 @@ class MicroPythonBoard:
     version     of MicroPython, as the board tells it
     rom         bytes of its ROM partition, a multiple of 4096; 0: it has none. On Linux only
     heap        bytes of memory that are free when it starts; with 64-bit words, which need more, it has twice as many
+    stand_ins   modules of hardware that its program imports: what they measure is 0
 
+    used        bytes of memory in use when its program last collected garbage
     rom_file    what the ROM partition holds: beside the folder, with `.rom` after its name
     target      what to deploy to
     url         where its application is, on whatever port it listens
@@ -59,6 +61,7 @@ class MicroPythonBoard:
         version: "tuple[int, int, int]" = (1, 25, 0),
         rom: int = 0,
         heap: "int | None" = None,
+        stand_ins: "tuple[str, ...]" = (),
     ) -> None:
         self.executable = str(executable or find_micropython())
         free, architecture = CHIPS[chip]
@@ -69,6 +72,7 @@ class MicroPythonBoard:
         if rom and not self.rom_file.exists():
             self.rom_file.write_bytes(b"\xff" * rom)
         self._tcp = tcp
+        self._used = tempfile.NamedTemporaryFile()
         self._reserved = reserve_port()
         port = self._reserved.getsockname()[1]
         self.url = f"http://127.0.0.1:{port}"
@@ -82,6 +86,8 @@ class MicroPythonBoard:
             "uid": uuid.uuid4().hex,
             "wifi": wifi,
             "flash": flash,
+            "used": self._used.name,
+            "stand_ins": stand_ins,
             "heap": heap or free << 10,
             "rom": str(self.rom_file) if rom else None,
             "port": port,
@@ -122,6 +128,11 @@ class MicroPythonBoard:
     def _make_line(self) -> "_Line":
         return _TcpLine() if self._tcp else Terminal()
 
+    @property
+    def used(self) -> int:
+        self._used.seek(0)
+        return int(self._used.read() or 0)
+
     def unplug(self) -> None:
         """Take its power away, at once; its flash keeps what it has."""
         if self._thread and self._wake:
@@ -146,6 +157,7 @@ class MicroPythonBoard:
         """Take its power away and forget it."""
         self.unplug()
         self._reserved.close()
+        self._used.close()
         if self._own:
             self._own.cleanup()
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from webhal_cpython.cli import complain
 from webhal_cpython.compiling import MPY_VERSION
-from webhal_cpython.deploying import DeployError, fileset, finding, plan, rom, settings, verify
+from webhal_cpython.deploying import DeployError, fileset, finding, memory, plan, rom, settings, verify
 from webhal_cpython.deploying.board import PORT_TAKEN, Board, held, judge
 from webhal_cpython.deploying.progress import Progress
 from webhal_cpython.deploying.together import each
@@ -218,7 +218,12 @@ def _deploy_to(board: Board, wish: _Wish, progress: Progress) -> None:
     board.start(rejoin=True)  # else a radio that has joined already would prove nothing of changed settings
     if arguments.verify:
         where = verify.url(*board.address(arguments.port), arguments.probe)
-        say(f"{where} answers: {verify.probe(where, board)}")
+        try:
+            say(f"{where} answers: {verify.probe(where, board)}")
+        except verify.OutOfMemory as error:
+            raise DeployError(
+                "\n".join([str(error), *memory.explain(wish.application, arguments.assets, board.facts)])
+            ) from error
 
 
 def _collect(
@@ -238,7 +243,7 @@ def _collect(
     elif arguments.rom:
         raise DeployError("it has no ROM partition for bytecode (docs/deploying.md says which firmware has one)")
     elif board.facts.chip == "esp8266" and not board.rom:
-        say("the firmware ESP8266_GENERIC, variant FLASH_2M_ROMFS, would run webhal from ROM in half the memory")
+        say(f"no ROM partition, from which webhal would run in half the memory: {rom.FIRMWARE['esp8266']}")
     return collect(arguments.extent or ""), None
 
 

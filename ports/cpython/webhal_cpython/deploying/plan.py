@@ -45,7 +45,7 @@ class Plan:
     replaced: set[str] = field(default_factory=set)  # what is sent in the place of another version
     left: list[str] = field(default_factory=list)  # webhal's once, not needed, changed by somebody: they stay
     image: bytes = b""  # for the ROM partition, if it is to be written
-    pauses: bool = False  # there is no application while that is done, for the one before runs from ROM
+    pauses: bool = False  # the application before runs from ROM and cannot while this is done: NOTICE is there instead
     record: bytes = b""  # RECORD when all is done
     union: bytes = b""  # RECORD until then: of all that may be there
 
@@ -136,12 +136,16 @@ def make(
     if share and share.content.digest != digest(share.image):
         plan.image = share.image
         plan.pauses = share.content.valid
-        if plan.pauses:
-            plan.send.setdefault(main, wanted[main])
+    elif not share:
+        plan.pauses = ROM in recorded  # webhal's folder would be found before the one in ROM
+    if plan.pauses:
+        plan.send.setdefault(main, wanted[main])
     record = {path: {hashes[path]} for path in wanted}
     both = {path: {hashes[path]} for path in wanted}
     if share:
         record[ROM] = both[ROM] = {digest(share.image)}
+    elif ROM in recorded:
+        both[ROM] = recorded[ROM]
     if plan.pauses:
         both[main] = {hashes[main], digest(NOTICE)}
     plan.record = write_record(record)

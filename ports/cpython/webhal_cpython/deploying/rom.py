@@ -16,9 +16,12 @@ from webhal_cpython.deploying import DeployError
 from webhal_cpython.deploying.board import Advance, Board
 from webhal_cpython.deploying.plan import RECORD, ROM, digest, read_record, write_record
 
+FIRMWARE = {  # that has one
+    "esp8266": "the firmware ESP8266_GENERIC, variant FLASH_2M_ROMFS, has one",
+    "esp32": "a firmware built with MICROPY_VFS_ROM has one, none of those to download",
+}
 _PIECE = 512  # bytes written at once: a multiple of every chip's least write
 _MAGIC = b"\xd2\xcd1"  # with which an image begins
-_APPLICATION = "webhal_app"  # the module that an application's file is in an image
 
 _START = b"""\
 # The application is in the ROM partition, and what it opens by a relative path, too.
@@ -163,14 +166,8 @@ def divide(
     webhal goes into ROM; with `whole` everything, but for a main.py that starts the application, whose text
     `application` is. `say` is told why nothing can. Raises DeployError, CompileError.
     """
-    if whole:
-        outside = {board.main: _START}
-        inside = {path: data for path, data in files.items() if path != board.main}
-        inside[_APPLICATION + ".mpy"] = compile_mpy(_as_main(application), board.main)
-    else:
-        outside = {path: data for path, data in files.items() if not path.startswith("lib/webhal")}
-        inside = {path: data for path, data in files.items() if path.startswith("lib/webhal")}
-    image = _build(inside)
+    outside, inside = split(files, board.main, application, whole)
+    image = build(inside)
     complaint = None
     content = partition.look(len(image))
     if len(image) > partition.size:
@@ -185,7 +182,19 @@ def divide(
     return outside, Share(inside, image, content)
 
 
-def _as_main(source: str) -> str:
+def split(
+    files: dict[str, bytes], main: str, application: str, whole: bool
+) -> tuple[dict[str, bytes], dict[str, bytes]]:
+    """What goes to the file system, and what into ROM. Raises CompileError."""
+    if whole:
+        return {main: _START}, {path: data for path, data in files.items() if path != main} | {
+            "webhal_app.mpy": compile_mpy(as_main(application), main)
+        }
+    inside = {path: data for path, data in files.items() if path.startswith("lib/webhal")}
+    return {path: data for path, data in files.items() if path not in inside}, inside
+
+
+def as_main(source: str) -> str:
     """`source` as a module for which `__name__` is "__main__"; every line keeps its number."""
     rows = source.encode().split(b"\n")  # which is what ast counts in
     names = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name) and node.id == "__name__"]
@@ -196,7 +205,7 @@ def _as_main(source: str) -> str:
     return b"\n".join(rows).decode()
 
 
-def _build(files: dict[str, bytes]) -> bytes:
+def build(files: dict[str, bytes]) -> bytes:
     """The image that holds these files, and a record of them that says whose it is."""
     from mpremote.romfs import VfsRomWriter
 

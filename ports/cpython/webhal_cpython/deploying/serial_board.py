@@ -291,6 +291,8 @@ class SerialBoard:
             if self.read(RECORD) != plan.union:
                 self._write(RECORD, plan.union)
                 self._rename(RECORD)
+            if not plan.image:
+                self._pause(plan)
             staged = self.hashes([path + NEW for path in plan.send])
             for path, data in plan.send.items():
                 if staged.get(path + NEW) != digest(data):
@@ -300,9 +302,7 @@ class SerialBoard:
             for path, copy in plan.keep.items():
                 self._run(f"copy({path!r}, {copy!r})")
             if self.rom and plan.image:
-                if plan.pauses:
-                    self._write("webhal.step", NOTICE)
-                    self._run(f"os.rename('webhal.step{NEW}', {self.main!r})")
+                self._pause(plan)
                 self.rom.write(plan.image, advance)
             if len(plan.send) == 1 and not plan.remove:
                 self._rename(*plan.send)
@@ -318,6 +318,11 @@ class SerialBoard:
                         self._run(f"remove({path + NEW!r})")
                 raise DeployError(f"{self.target}: its flash is full; remove files that are not needed") from error
             raise DeployError(f"{self.target}: it cannot write to its flash: {os.strerror(error.number)}") from error
+
+    def _pause(self, plan: Plan) -> None:
+        if plan.pauses:
+            self._write("webhal.step", NOTICE)
+            self._run(f"os.rename('webhal.step{NEW}', {self.main!r})")
 
     def _put_in_place(self, plan: Plan) -> None:
         if self.main not in plan.send:

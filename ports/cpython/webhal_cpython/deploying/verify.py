@@ -19,6 +19,10 @@ _MOST = 65536  # bytes that are read of an answer, or remembered of what the boa
 _IN_PATH = "/?%!$&'()*+,:;=@~"  # sent as they are (RFC 3986, 3.3 and 3.4); the % of a path that is escaped already too
 
 
+class OutOfMemory(DeployError):
+    """The board serves, but has not the memory for this."""
+
+
 def url(address: str, port: int, path: str = "/") -> str:
     """Where to fetch `path`, with a query or without; `address` may name a port itself."""
     host = address if ":" in address or port == 80 else f"{address}:{port}"
@@ -36,6 +40,8 @@ def probe(where: str, board: Board) -> str:
                 return f"{answer.status} {answer.reason}, {len(answer.read(_MOST))} bytes"
         except urllib.error.HTTPError as error:
             with error:
+                if error.code == 503:
+                    raise OutOfMemory(f"{where} answers 503: memory is short") from error
                 if error.code >= 500:
                     raise DeployError(f"{where} answers {error.code} {error.reason}") from error
                 return f"{error.code} {error.reason}"
