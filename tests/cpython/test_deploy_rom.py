@@ -6,15 +6,17 @@ WEBHAL_INTERRUPTS=200 pytest tests/cpython/test_deploy_rom.py is the long run of
 import os
 import random
 import re
+import shlex
 import shutil
 import time
 import urllib.request
+from pathlib import Path
 
 import pytest
 
 from webhal.testing.boards import MicroPythonBoard
 from webhal_cpython import cli
-from webhal_cpython.deploying import rom
+from webhal_cpython.deploying import finding, rom
 from webhal_cpython.deploying.plan import NOTICE
 
 serial = pytest.importorskip("serial")
@@ -41,6 +43,7 @@ def fail(request):
 if __name__ == "__main__":
     app.run()
 """
+README = (Path(__file__).resolve().parents[2] / "README.md").read_text("utf-8")
 WIFI = 'CIRCUITPY_WIFI_SSID = "home"\nCIRCUITPY_WIFI_PASSWORD = "secret"\n'
 SIZE = 320 << 10  # of an ESP8266's partition
 IN_ROM = "; webhal in /rom/lib/webhal"
@@ -243,6 +246,26 @@ def test_flash_that_does_not_keep_what_is_written(board, deploy, project, monkey
     assert there.rom_file.read_bytes().startswith(b"\xff" * rom._PIECE)
     assert deploy(there, project)[::2] == (0, "")
     assert get(there) == answer("one")
+
+
+def test_devices_shows_the_partition(board, capsys, monkeypatch):
+    monkeypatch.setattr(finding, "targets", lambda: [board().target, board("esp32", size=0).target])
+    assert cli.main(["devices"]) == 0
+    assert [("ROM partition of 320 KB" in line) for line in capsys.readouterr().out.splitlines()] == [True, False]
+
+
+def test_three_commands_of_the_readme(micropython, tmp_path, monkeypatch, capsys, start):
+    """From nothing to a page from a simulated ESP8266, which runs webhal from ROM."""
+    monkeypatch.chdir(tmp_path)
+    new, simulate, deploy = map(
+        shlex.split, re.search(r"(?m)^((?:    .+\n)+)\nThe second command", README)[1].splitlines()
+    )
+    assert cli.main(new[1:]) == 0
+    simulated = start(*simulate[1:-1], "--micropython", micropython)
+    target = simulated.line("at (/dev/pts/.+)")[1]
+    url = simulated.line("(http://.+) \\(")[1]
+    assert cli.main([*deploy[1:-1], target]) == 0
+    assert f"{url}/ answers: 200 OK" in capsys.readouterr().out
 
 
 # -- the power goes --------------------------------------------------------------------------------------------

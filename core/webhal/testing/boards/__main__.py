@@ -1,4 +1,4 @@
-"""`python -m webhal.testing.boards [esp8266|esp32|rp2|circuitpython]`: a simulated board, until Ctrl-C."""
+"""`python -m webhal.testing.boards [esp8266|esp32|rp2|circuitpython] [--rom]`: a simulated board, until Ctrl-C."""
 
 import argparse
 import signal
@@ -13,12 +13,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m webhal.testing.boards", description="A simulated board.")
     parser.add_argument("chip", nargs="?", choices=[*CHIPS, "circuitpython"], default="esp32")
     parser.add_argument("--micropython", metavar="PATH", help="a MicroPython of the unix port (default: on PATH)")
+    parser.add_argument("--rom", action="store_true", help="with a ROM partition of 320 KB (MicroPython, on Linux)")
     arguments = parser.parse_args()
     try:
         if arguments.chip == "circuitpython":
             board: MicroPythonBoard = CircuitPythonBoard(executable=arguments.micropython, password="password")
         else:
-            board = MicroPythonBoard(arguments.chip, executable=arguments.micropython)
+            board = MicroPythonBoard(
+                arguments.chip, executable=arguments.micropython, rom=320 << 10 if arguments.rom else 0
+            )
     except FileNotFoundError as error:
         print(error, file=sys.stderr)
         return 1
