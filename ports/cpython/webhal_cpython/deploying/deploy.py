@@ -226,9 +226,7 @@ def _deploy_to(board: Board, wish: _Wish, progress: Progress) -> None:
             ) from error
 
 
-def _collect(
-    board: Board, wish: _Wish, say: Callable[[str], None]
-) -> tuple[dict[str, bytes], rom.Share | None]:
+def _collect(board: Board, wish: _Wish, say: Callable[[str], None]) -> tuple[dict[str, bytes], rom.Share | None]:
     """The files that the board's file system shall have, and what is to be in ROM."""
     arguments = wish.arguments
 
