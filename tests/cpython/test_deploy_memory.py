@@ -10,6 +10,8 @@ from webhal.testing.boards import MicroPythonBoard
 from webhal_cpython import cli
 from webhal_cpython.deploying.serial_board import SerialBoard
 
+if sys.platform != "linux":
+    pytest.skip("a simulated board has a ROM partition on Linux only", allow_module_level=True)
 pytest.importorskip("mpremote")
 pytest.importorskip("pty")
 

@@ -267,10 +267,12 @@ def _announce(todo: plan.Plan, say: Callable[[str], None], dry: bool) -> None:
             say(f"would send {path} ({len(data)} bytes)")
         for path in todo.remove:
             say(f"would remove {path}")
-    if not todo.send and not todo.remove:
+    if todo.image:
+        say(f"{verb}written to the ROM partition: {len(todo.image)} bytes")
+    elif not todo.send and not todo.remove:
         say("nothing to send: the board has it all")
         return
     say(
-        f"{verb}sent: {len(todo.send)} file{'s' * (len(todo.send) != 1)}, {todo.size} bytes"
+        f"{verb}sent: {len(todo.send)} file{'s' * (len(todo.send) != 1)}, {todo.size - len(todo.image)} bytes"
         + (f"; {verb}removed: {len(todo.remove)}" if todo.remove else "")
     )
