@@ -2,6 +2,6 @@
 
 import sys
 
-from webhal_cpython.cli import main
+from webhal_cpython.__main__ import main
 
 sys.exit(main())

@@ -774,3 +774,14 @@ def test_version(start):
 
 def test_package_run_as_a_module_is_the_command(start, write):
     assert get(serving(start("-m", "webhal", "run", write(HELLO), "--port", "0"))[1]) == (200, "hello")
+
+
+def test_ctrl_c_while_the_command_loads_is_one_line(tmp_path):
+    (tmp_path / "argparse.py").write_text("raise KeyboardInterrupt")
+    done = subprocess.run(
+        [sys.executable, "-m", "webhal_cpython", "devices"],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "webhal: interrupted\n")

@@ -166,6 +166,10 @@ def test_main_that_was_changed_on_the_board_is_kept(board, deploy, project):
     (copy,) = re.findall(r"kept as (\S+)", output)
     assert (there.folder / copy).read_text() == "print('edited there')\n"
     assert get(there) == "one one"
+    (there.folder / "main.py").write_text("print('edited again')\n")
+    deploy(project / "app.py", "--to", there.target)
+    assert [path for path in files(there) if path.endswith(".bak")] == [copy]
+    assert (there.folder / copy).read_text() == "print('edited again')\n"
 
 
 def test_no_temporary_file_is_left(board, deploy, project):
@@ -222,7 +226,7 @@ def test_probe_fetches_another_path(board, deploy, project):
     there = board()
     code, output, _ = deploy(project / "app.py", "--to", there.target, "--probe", "/nothing")
     assert code == 0
-    assert "/nothing answers: 404 Not Found" in output
+    assert "/nothing answers: 404 Not Found: it serves, though not this; --probe names another path" in output
     code, output, _ = deploy(project / "app.py", "--to", there.target, "--probe", "grü ße?a=%20")
     assert code == 0
     assert "/gr%C3%BC%20%C3%9Fe?a=%20 answers: 404 Not Found" in output
@@ -318,8 +322,25 @@ def test_settings_that_others_can_read_are_made_private(board, deploy, project):
     (project / "settings.toml").chmod(0o644)
     there = board()
     code, output, _ = deploy(project / "app.py", "--to", there.target, "--dry-run")
-    assert "readable by others" in output
+    assert "is readable by others" in output
+    assert stat.S_IMODE((project / "settings.toml").stat().st_mode) == 0o644
+    code, output, _ = deploy(project / "app.py", "--to", there.target)
+    assert "was readable by others" in output
     assert stat.S_IMODE((project / "settings.toml").stat().st_mode) == 0o600
+
+
+def test_only_settings_that_webhal_reads_are_sent_to_micropython(board, deploy, project):
+    with (project / "settings.toml").open("a") as file:
+        file.write('CIRCUITPY_WEB_API_PASSWORD = "hush"\nMINE = 1\nWEBHAL_HOSTNAME = "lamp"\n')
+    there = board()
+    assert deploy(project / "app.py", "--to", there.target)[::2] == (0, "")
+    assert (there.folder / "settings.toml").read_text() == WIFI.replace(" = ", " = ") + 'WEBHAL_HOSTNAME = "lamp"\n'
+
+
+def test_password_is_not_taken_from_an_input_that_is_closed(deploy, project, monkeypatch):
+    for standard_input in (io.StringIO(), None):
+        monkeypatch.setattr("sys.stdin", standard_input)
+        assert "there is no password" in one_line(deploy(project / "app.py", "--to", "x", "--wifi-ssid", "home"))
 
 
 # -- what goes wrong -----------------------------------------------------------------------------------------
@@ -411,8 +432,9 @@ def test_flash_that_is_too_small(board, deploy, project):
 def test_flash_that_fills_up_meanwhile(board, deploy, project, monkeypatch):
     monkeypatch.setattr("webhal_cpython.deploying.plan.Plan.flash", lambda self, block: 0)
     there = board(flash=100_000)
-    errors = one_line(deploy(project / "app.py", "--to", there.target))
-    assert "flash is full" in errors
+    code, output, errors = deploy(project / "app.py", "--to", there.target)
+    assert code == 1 and "sent" not in output
+    assert re.search(r"its flash is full: there is no room for lib/webhal\S*\.mpy;", errors)
     assert not [path for path in files(there) if path.endswith(".mpy.new")]
 
 
@@ -572,6 +594,111 @@ class TerminalAtItsEnd(io.StringIO):
         return True
 
 
+# -- an update that does not come up --------------------------------------------------------------------------
+
+
+def fails(text):
+    return (APP % "two").replace("from greeting import text\n", f"from extra import text\n{text}\n")
+
+
+FAILURES = {
+    "raises": (fails("raise ValueError('bad thing')"), "ValueError: bad thing"),
+    "needs memory": (fails("bytearray(1 << 20)"), "MemoryError"),
+    "answers 500": (fails("text = None"), "answers 500 Internal Server Error"),
+    "says nothing": (fails("import time\ntime.sleep(1000)"), "the board does not tell within 1.5 s that it listens"),
+}
+
+
+@pytest.mark.parametrize("failure, chip", [("raises", "esp8266"), *((failure, "esp32") for failure in FAILURES)])
+def test_update_that_does_not_come_up_brings_the_old_application_back(
+    board, deploy, project, monkeypatch, failure, chip
+):
+    monkeypatch.setattr("webhal_cpython.deploying.console._START_S", 1.5)
+    there = board(chip)
+    assert deploy(project / "app.py", "--to", there.target)[0] == 0
+    before = contents(there)
+    text, words = FAILURES[failure]
+    (project / "app.py").write_text(text)
+    (project / "greeting.py").unlink()
+    (project / "extra.py").write_text(GREETING % "two")
+    (project / "settings.toml").write_text(WIFI + "WEBHAL_COUNTRY = 'DE'\n")
+    code, _, errors = deploy(project / "app.py", "--to", there.target)
+    assert code == 1
+    assert words in errors
+    assert f"the old application is back: {there.url}/ answers: 200 OK, 7 bytes" in errors
+    assert get(there) == "one one"
+    assert contents(there) == before
+    write_project(project, "three")
+    assert deploy(project / "app.py", "--to", there.target)[::2] == (0, "")
+    assert get(there) == "three three"
+
+
+def contents(there):
+    return {path: (there.folder / path).read_bytes() for path in files(there)}
+
+
+def test_update_that_does_not_come_up_is_kept_where_that_is_asked_for(board, deploy, project):
+    there = board()
+    assert deploy(project / "app.py", "--to", there.target)[0] == 0
+    (project / "app.py").write_text("raise ValueError\n")
+    code, _, errors = deploy(project / "app.py", "--to", there.target, "--keep")
+    assert code == 1 and "is back" not in errors
+    assert (there.folder / "main.py").read_text() == "raise ValueError\n"
+
+
+def test_old_application_that_does_not_come_up_either_is_told(board, deploy, project):
+    there = board()
+    (project / "app.py").write_text("raise ValueError('one')\n")
+    assert deploy(project / "app.py", "--to", there.target)[0] == 1
+    (project / "app.py").write_text("raise ValueError('two')\n")
+    code, _, errors = deploy(project / "app.py", "--to", there.target)
+    assert code == 1
+    assert "ValueError: two" in errors
+    assert re.search("the old application, put back, does not come up either: .*ValueError: one", errors, re.DOTALL)
+
+
+def test_what_the_board_cannot_import_is_told_before_anything_is_replaced(board, deploy, project):
+    there = board()
+    (there.folder / "lib").mkdir()
+    (there.folder / "lib" / "there.py").write_text("raise SystemExit('it was run')\n")
+    assert deploy(project / "app.py", "--to", there.target)[0] == 0
+    before = contents(there)
+    (project / "app.py").write_text(
+        "import there, time, machine\nimport umqtt.simple\ntry:\n    import maybe\nexcept ImportError:\n    pass\n"
+        + APP % "two"
+    )
+    (project / "greeting.py").write_text("import neopixel2\n" + GREETING % "two")
+    code, _, errors = deploy(project / "app.py", "--to", there.target)
+    assert code == 1
+    lines = errors.splitlines()
+    assert lines[1:] == [
+        "webhal: greeting.py:1: the board has no module neopixel2",
+        "webhal: app.py:2: the board has no module umqtt.simple",
+    ]
+    assert contents(there) == before
+    assert page(there) == "one one"
+
+
+# -- a MicroPython without WiFi -------------------------------------------------------------------------------
+
+
+def without(there, *modules):
+    """Let the firmware have these modules no more."""
+    lines = "".join(f"sys.modules[{name!r}] = None\ndel sys.modules[{name!r}]\n" for name in modules)
+    (there.folder / "boot.py").write_text("import sys\n" + lines)
+
+
+def test_board_whose_system_looks_after_the_network(board, deploy, project):
+    there = board()
+    without(there, "network")
+    port = int(there.url.rpartition(":")[2])
+    (project / "app.py").write_text((APP % "one").replace("run()", f"run(port={port})"))
+    code, output, errors = deploy(project / "app.py", "--to", there.target)
+    assert (code, errors) == (0, "")
+    assert f"{there.url}/ answers: 200 OK" in output
+    assert "lib/webhal_micropython/unix.mpy" in files(there)
+
+
 # -- whatever stops early gives the board back running --------------------------------------------------------
 
 COUNTS = "import time\nopen('starts', 'a').write('x')\nwhile True:\n    time.sleep(1)\n"
@@ -627,7 +754,9 @@ def test_flash_that_is_full_or_read_only_gives_the_board_back(running, deploy, p
 
     with monkeypatch.context() as patch:
         patch.setattr(SerialBoard, "_write", write)
-        assert "cannot write" in one_line(deploy(project / "app.py", "--to", there.target))
+        assert "cannot write webhal.files: Read-only file system" in one_line(
+            deploy(project / "app.py", "--to", there.target)
+        )
     wait_for_starts(there, 2)
     monkeypatch.setattr("webhal_cpython.deploying.plan.Plan.flash", lambda self, block: 0)
     there = running(flash=60_000)
@@ -679,14 +808,15 @@ def test_ctrl_c_gives_each_of_several_boards_back(board, project, deploy):
     write_project(project, "two")
     (project / "big.txt").write_bytes(bytes(300_000))
     arguments = "deploy", project / "app.py", "--all", "--with", project / "big.txt"
-    for delay in (0.6, 1):
+    for delay in (0.2, 0.6):
         process = subprocess.Popen(
             [sys.executable, "-m", "webhal_cpython", *arguments],
             env={**os.environ, "WEBHAL_BOARDS": " ".join(there.target for there in boards)},
-            stdout=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
+        process.stdout.readline()  # one board has told what it is
         time.sleep(delay)
         process.send_signal(signal.SIGINT)
         assert process.communicate(timeout=30)[1] == "webhal: interrupted\n"
@@ -725,56 +855,85 @@ def second_version(folder):
     return folder
 
 
-STEP = 149  # bytes between two places where the power goes
-PARTS = 4  # of all places, so that as many processes can share them
+INTERRUPTIONS = int(os.environ.get("WEBHAL_INTERRUPTS", "10"))
+GOLDEN = 0.618034  # multiples of it, modulo 1, are spread evenly however many there are
+
+
+@pytest.fixture(scope="module")
+def extent(first_version, micropython, tmp_path_factory):
+    """How many bytes an update writes on the board, at most, and how long it takes in seconds."""
+    project = second_version(tmp_path_factory.mktemp("project"))
+    folder = tmp_path_factory.mktemp("flash")
+    shutil.copytree(first_version, folder, dirs_exist_ok=True)
+    plans = []
+    with pytest.MonkeyPatch.context() as patch, MicroPythonBoard("esp32", folder, micropython, wifi=AIR) as there:
+        apply = SerialBoard.apply
+        patch.setattr(SerialBoard, "apply", lambda self, plan, *more: plans.append(plan) or apply(self, plan, *more))
+        start = time.monotonic()
+        assert cli.main(["deploy", str(project / "app.py"), "--to", there.target]) == 0
+        seconds = time.monotonic() - start
+    changes = 3 * (len(plans[0].send) + len(plans[0].remove)) + 20
+    return plans[0].size + len(plans[0].union) + len(plans[0].record) + 2000 + changes, seconds
 
 
 @pytest.fixture
-def cut_off(first_version, micropython, tmp_path, deploy):
-    """cut_off(count): what the board answers after a deployment that ended there; and whether it was whole by then."""
+def interrupt(first_version, extent, micropython, tmp_path, deploy):
+    """interrupt(way, place): what the board answers after an update that ended there, of 0 to 1.
+
+    Then the same command has completed it. place may be a number of bytes, if it is the power that goes.
+    """
     project = second_version(tmp_path / "project")
 
-    def cut_off(count):
+    def interrupt(way, place):
         folder = tmp_path / "flash"
         shutil.copytree(first_version, folder)
         there = MicroPythonBoard("esp32", folder, micropython, wifi=AIR)
-        there.unplug_after(count)
+        arguments = project / "app.py", "--to"
+        if way == "power":
+            there.unplug_after(place if isinstance(place, int) else int(place * extent[0]))
         there.start()
         assert page(there) == "one one"  # while it starts, MicroPython on a PC does not always survive a Ctrl-C
-        whole = deploy(project / "app.py", "--to", there.target, "--no-verify")[0] == 0
-        restart(there)
+        if way == "power":
+            deploy(*arguments, there.target, "--no-verify")
+            restart(there)
+        else:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "webhal_cpython", "deploy", *arguments, there.target],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+            )
+            process.stdout.readline()  # what the board is: the program is loaded
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(place * extent[1])
+            process.send_signal(signal.SIGKILL if way == "kill" else signal.SIGINT)
+            process.communicate(timeout=30)
+            if way == "kill":
+                restart(there)
         seen = page(there)
-        code, _, errors = deploy(project / "app.py", "--to", there.target)
-        assert (code, errors) == (0, ""), f"repeated after a cut at {count}"
+        code, _, errors = deploy(*arguments, there.target)
+        assert (code, errors) == (0, ""), f"repeated after {way} at {place}"
         assert page(there) == "two two"
         assert not leftovers(there)
         there.stop()
         shutil.rmtree(folder)
-        assert seen in ("one one", "two two"), f"cut at {count}"
-        return seen, whole
+        assert seen in ("one one", "two two"), f"{way} at {place}"
+        return seen
 
-    return cut_off
-
-
-@pytest.mark.parametrize("part", range(PARTS))
-def test_power_that_goes_at_any_byte_leaves_one_application_or_the_other(cut_off, part):
-    seen = []
-    whole = False
-    while not whole:
-        answer, whole = cut_off(STEP * (part + PARTS * len(seen)))
-        seen.append(answer)
-    # How many bytes come before a change varies a little with time.
-    assert set(seen) == {"one one", "two two"} and len(seen) > 4
+    return interrupt
 
 
-def test_power_that_goes_at_the_byte_at_which_the_old_application_ends(cut_off):
+@pytest.mark.parametrize("number", range(INTERRUPTIONS))
+def test_interrupted_deployment_leaves_one_application_or_the_other(interrupt, number):
+    """The power goes, the program is killed, or Ctrl-C is pressed; the same command completes it."""
+    interrupt(("power", "kill", "Ctrl-C")[number % 3], number * GOLDEN % 1)
+
+
+def test_power_that_goes_at_the_byte_at_which_the_old_application_ends(interrupt, extent):
     """Next to it would be what is neither."""
-    old, new = 0, STEP
-    while cut_off(new)[0] == "one one":
-        old, new = new, 2 * new
+    old, new = 0, extent[0]
     while new - old > 1:
         middle = (old + new) // 2
-        if cut_off(middle)[0] == "one one":
+        if interrupt("power", middle) == "one one":
             old = middle
         else:
             new = middle
@@ -816,12 +975,41 @@ def test_power_that_goes_while_files_are_put_in_place_leaves_the_new_application
         shutil.rmtree(folder)
 
 
+def test_what_an_interrupted_deployment_had_sent_is_used(board, project, deploy):
+    there = board()
+    interrupted(there, deploy, project / "app.py")
+    sent = len(leftovers(there))
+    code, output, errors = deploy(project / "app.py", "--to", there.target)
+    assert (code, errors) == (0, "")
+    whole = len(files(there)) - 1  # the list of them is not counted
+    assert sent > 5
+    assert re.search(rf"^sent: {whole - sent + 1} files", output, re.MULTILINE)  # one had been cut
+
+
+def test_what_an_interrupted_deployment_had_sent_in_vain_is_removed(board, project, deploy):
+    there = board()
+    interrupted(there, deploy, project / "app.py", "--source", "--full")
+    assert leftovers(there)
+    assert deploy(project / "app.py", "--to", there.target)[::2] == (0, "")
+    assert not leftovers(there)
+
+
+def interrupted(there, deploy, *arguments):
+    """Deploy until 20,000 bytes are written, when the power goes."""
+    there.unplug()
+    there.unplug_after(20_000)
+    there.start()
+    assert "stopped answering" in one_line(deploy(*arguments, "--to", there.target))
+    restart(there)
+
+
 def test_power_that_goes_when_all_is_in_place_leaves_nothing_behind(board, project, deploy):
     there = board()
     deploy(project / "app.py", "--to", there.target)
     (there.folder / "webhal.todo").write_text("+greeting.py\n")
     assert deploy(project / "app.py", "--to", there.target, "--dry-run")[::2] == (0, "")
     assert leftovers(there) == ["webhal.todo"]  # which would be for another time
+    assert page(there) == "one one"
     assert deploy(project / "app.py", "--to", there.target)[::2] == (0, "")
     assert not leftovers(there)
 

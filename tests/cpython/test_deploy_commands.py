@@ -162,6 +162,46 @@ def test_new_touches_nothing_that_is_there(webhal, tmp_path, monkeypatch):
     assert webhal("new", ".")[0] != 0
 
 
+def test_project_says_what_is_deployed(webhal, boards, tmp_path, monkeypatch):
+    there = boards()
+    monkeypatch.setenv(finding.BOARDS, there.target)
+    folder = tmp_path / "demo"
+    (folder / "static").mkdir(parents=True)
+    (folder / "static" / "a.txt").write_text("a")
+    (folder / "page.py").write_text(HELLO)
+    (folder / "other.py").write_text(HELLO)
+    (folder / "pyproject.toml").write_text('[tool.webhal]\napp = "page.py"\nwith = ["static"]\n')
+    monkeypatch.chdir(folder)
+    assert webhal("deploy", *WIFI)[::2] == (0, "")
+    assert (there.folder / "static/a.txt").exists()
+    for command, sent in (
+        (("..", "demo/page.py"), True),
+        (("..", "demo/other.py"), False),
+        ((".", "page.py"), True),
+        ((".", "page.py", "--with", "other.py"), False),
+        ((".", folder / "page.py"), True),
+    ):
+        monkeypatch.chdir(folder / command[0])
+        code, output, errors = webhal("deploy", *command[1:], *WIFI)
+        assert (code, errors) == (0, "")
+        assert (there.folder / "static/a.txt").exists() == sent
+        assert ("removed static/a.txt" in output) == (not sent)
+
+
+@pytest.mark.parametrize(
+    "table",
+    ["app = 1", 'with = "static"', "with = [1]", "app = ", "", "app = 'none.py'", "app = 'a.py'\nwith = ['none']"],
+)
+def test_project_that_says_nothing_useful(webhal, tmp_path, monkeypatch, table):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.py").write_text(HELLO)
+    (tmp_path / "pyproject.toml").write_text(f"[tool.webhal]\n{table}\n")
+    code, _, errors = webhal("deploy", "--to", "/dev/nothing")
+    assert code == 1
+    assert re.search("cannot read|name the application's FILE|has app =|there is no", errors)
+    assert errors.count("\n") == 1
+
+
 # -- which board ---------------------------------------------------------------------------------------------
 
 

@@ -10,7 +10,7 @@ import pytest
 from webhal_cpython import compiling
 from webhal_cpython.compiling import CompileError, compile_mpy, for_board
 from webhal_cpython.deploying import DeployError, console, fileset, library, plan, settings, verify
-from webhal_cpython.deploying.board import Facts
+from webhal_cpython.deploying.board import Facts, judge
 
 ROOT = Path(__file__).resolve().parents[2]
 HELLO = "from webhal import App\napp = App()\napp.run()\n"
@@ -254,6 +254,25 @@ def test_application_that_cannot_be_read(read, tmp_path):
         fileset.read_application(tmp_path / "none.py")
     with pytest.raises(DeployError, match="one.py:1: "):
         read("import one", one="def")
+
+
+def test_modules_that_it_cannot_start_without(read):
+    text = "import time\nfrom greeting import x\nfrom webhal import App\n"
+    text += "try:\n    import a\nexcept ImportError:\n    pass\n"
+    text += "if a:\n    import b\ndef f():\n    import c\nimport d.e, g\nfrom h import i\n"
+    application = read(text, greeting="from j.k import l\nfrom . import m\n")
+    assert application.needs() == {
+        "time": "app.py:1",
+        "d.e": "app.py:12",
+        "g": "app.py:12",
+        "h": "app.py:13",
+        "j.k": "greeting.py:1",
+    }
+
+
+def test_firmware_without_sockets_is_refused():
+    with pytest.raises(DeployError, match="has no sockets"):
+        judge(Facts("micropython", (1, 25, 0), "rp2", lacks=("socket", "network")))
 
 
 # -- assets --------------------------------------------------------------------------------------------------

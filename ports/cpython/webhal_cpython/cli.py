@@ -6,7 +6,6 @@ which returns the exit code. It is imported when its command is given. Errors ar
 
 import argparse
 import importlib
-import signal
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -39,10 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     command = importlib.import_module("webhal_cpython." + module)
     parser = _Parser(prog="webhal " + name, description=summary)
     command.configure(parser)
-    try:
-        return int(command.main(parser.parse_args(argv[1:])))
-    except KeyboardInterrupt:
-        return complain("interrupted", 128 + signal.SIGINT)
+    return int(command.main(parser.parse_args(argv[1:])))
 
 
 class _Parser(argparse.ArgumentParser):

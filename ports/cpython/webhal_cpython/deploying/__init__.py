@@ -6,6 +6,7 @@
 - serial_board.py: MicroPython over a serial line, by mpremote
 - drive.py, workflow.py, circuitpython.py: CircuitPython's drive, its web workflow, and what they have in common
 - console.py: what a board prints
+- project.py: what a project's pyproject.toml says to deploy
 - library.py, fileset.py, settings.py: what a board shall have: webhal's own files, all files, settings.toml
 - plan.py: what is to be sent and removed
 - rom.py: the ROM partition that some boards have

@@ -38,6 +38,7 @@ class Facts:
     flash: int | None = None
     block: int = 4096  # the least that a file takes of the flash
     rom: int | None = None  # of the partition from which code runs in place
+    lacks: tuple[str, ...] = ()  # of the firmware's modules that serving needs
 
     def __str__(self) -> str:
         version = ".".join(map(str, self.version))
@@ -73,6 +74,8 @@ def judge(facts: Facts) -> None:
             f"{facts} is too old: webhal needs {oldest[0]}.{oldest[1]} or newer; flash a newer firmware"
             " (docs/deploying.md shows how)"
         )
+    if "socket" in facts.lacks:
+        raise DeployError(f"{facts} has no sockets, so nothing can serve there: flash a firmware with network support")
 
 
 class Board(Protocol):
@@ -99,8 +102,18 @@ class Board(Protocol):
     def hashes(self, paths: Iterable[str]) -> dict[str, str]:
         """plan.digest of each of the files that is there."""
 
-    def apply(self, plan: Plan, advance: Advance) -> None:
-        """Do what is planned, `main` last, so that at any moment the board has the old application or the new one."""
+    def missing(self, modules: Iterable[str]) -> set[str]:
+        """Those of these modules that it cannot import, as far as it can be asked."""
+
+    def apply(self, plan: Plan, advance: Advance) -> set[str]:
+        """Do what is planned, `main` last, so that at any moment the board has the old application or the new one.
+
+        What it takes to go back is kept for `revert`.
+        Returns the paths that were sent: others were there already, under the names of an interrupted deployment.
+        """
+
+    def revert(self) -> bool:
+        """Put the application in place that was there before `apply`; False if there was none, or it cannot be."""
 
     def start(self, rejoin: bool) -> None:
         """Start what is deployed, from the beginning; `rejoin`: with a radio that is in no network any more."""

@@ -102,6 +102,10 @@ class Placing:
         elif settings is not None:
             self.delete(SETTINGS + NEW)
 
+    def missing(self, modules: Iterable[str]) -> set[str]:
+        """None: it is not asked, because that would take its REPL."""
+        return set()
+
     def placed(self, wanted: dict[str, bytes]) -> dict[str, bytes]:
         """See board.Board. Chooses the folder: the one that runs if it has all that, else the other."""
         self._wanted = wanted = {"/" + MAIN: LOADER, **wanted}
@@ -149,7 +153,7 @@ class Placing:
 
     # -- changing it ----------------------------------------------------------------------------------
 
-    def apply(self, plan: Plan, advance: Advance) -> None:
+    def apply(self, plan: Plan, advance: Advance) -> set[str]:
         """What board.Board.apply promises."""
         self._before = {}
         for path, copy in plan.keep.items():
@@ -170,6 +174,7 @@ class Placing:
         earlier = [path[1:] for path in plan.remove if path.startswith("/")]
         for path in [*earlier, RECORD] if earlier else []:
             self.delete(path)
+        return {*plan.send}
 
     def _fill(self, plan: Plan, advance: Advance) -> None:
         """Make the folder that does not run what it shall be, but for its mark."""

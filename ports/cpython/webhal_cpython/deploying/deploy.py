@@ -12,14 +12,27 @@ from pathlib import Path
 
 from webhal_cpython.cli import complain
 from webhal_cpython.compiling import MPY_VERSION
-from webhal_cpython.deploying import DeployError, fileset, finding, memory, plan, rom, settings, verify
+from webhal_cpython.deploying import (
+    DeployError,
+    fileset,
+    finding,
+    library,
+    memory,
+    plan,
+    project,
+    rom,
+    settings,
+    verify,
+)
 from webhal_cpython.deploying.board import PORT_TAKEN, Board, held, judge
 from webhal_cpython.deploying.progress import Progress
 from webhal_cpython.deploying.together import each
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", metavar="FILE", type=Path, help="the application")
+    parser.add_argument(
+        "file", metavar="FILE", type=Path, nargs="?", help="the application; by default what pyproject.toml here names"
+    )
     where = parser.add_mutually_exclusive_group()
     where.add_argument(
         "--to", metavar="TARGET", help="a serial port, socket://HOST:PORT, a drive's folder, or http://BOARD"
@@ -31,8 +44,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="DIR_OR_FILE",
         action="append",
         type=Path,
-        default=[],
-        help="send this too; may be given several times",
+        help="send this too; may be given several times; by default what pyproject.toml beside FILE names",
     )
     parser.add_argument("--wifi-ssid", metavar="NAME", help="the network to join; its password is asked for")
     parser.add_argument(
@@ -56,6 +68,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
     parser.add_argument("--no-verify", dest="verify", action="store_false", help="do not wait for the board to serve")
+    parser.add_argument(
+        "--keep", action="store_true", help="leave an application that does not come up, not bring the old one back"
+    )
     parser.add_argument("--port", type=_port, help="on which the application listens, where the board cannot tell")
     parser.add_argument("--probe", metavar="PATH", default="/", help="fetch this to see whether it serves (default /)")
 
@@ -86,6 +101,7 @@ class _Wish:
 def main(arguments: argparse.Namespace) -> int:
     progress = Progress(arguments.all)
     try:
+        project.complete(arguments)
         application = fileset.read_application(arguments.file)
         targets = _targets(arguments)
         wish = _Wish(application, arguments, _own_settings(arguments, progress))
@@ -124,7 +140,10 @@ def _targets(arguments: argparse.Namespace) -> list[str]:
 def _own_settings(arguments: argparse.Namespace, progress: Progress) -> dict[str, str]:
     """Of settings.toml beside the application, and of the arguments, which are not written there."""
     text, exposed = settings.read_own(arguments.file.parent)
-    if exposed:
+    if exposed and arguments.dry_run:
+        progress.say("", "settings.toml is readable by others; deploying makes it yours alone")
+    elif exposed:
+        settings.hide_own(arguments.file.parent)
         progress.say("", "settings.toml was readable by others; now it is yours alone")
     own = settings.parse(text)
     if arguments.wifi_ssid is not None:
@@ -147,7 +166,7 @@ _asking = threading.Lock()
 def _ask_for_wifi(wish: _Wish) -> None:
     """Ask once for the network to join, where somebody can answer, and keep the answer beside the application."""
     with _asking:
-        if wish.asked or not sys.stdin.isatty():
+        if wish.asked or wish.arguments.dry_run or not _at_terminal():
             return
         wish.asked = True
         name = _typed(input, "The WiFi to join (Enter: none): ").strip()
@@ -158,9 +177,16 @@ def _ask_for_wifi(wish: _Wish) -> None:
 
 
 def _ask_password(prompt: str) -> str:
-    if not sys.stdin.isatty():
-        return sys.stdin.readline().rstrip("\n")
-    return _typed(getpass.getpass, prompt)
+    if _at_terminal():
+        return _typed(getpass.getpass, prompt)
+    line = sys.stdin.readline() if sys.stdin else ""
+    if not line:
+        raise DeployError("there is no password on standard input; an empty line is that of an open network")
+    return line.rstrip("\n")
+
+
+def _at_terminal() -> bool:
+    return bool(sys.stdin and sys.stdin.isatty())
 
 
 def _typed(ask: Callable[[str], str], prompt: str) -> str:
@@ -201,6 +227,7 @@ def _deploy_to(board: Board, wish: _Wish, progress: Progress) -> None:
     fileset.check(wish.application, board.facts)
     if arguments.port and board.own_port == arguments.port:
         raise DeployError(PORT_TAKEN % board.own_port)
+    _expect_modules(board, wish.application)
     if not arguments.dry_run:
         board.complete()
     wanted, share = _collect(board, wish, say)
@@ -210,11 +237,30 @@ def _deploy_to(board: Board, wish: _Wish, progress: Progress) -> None:
             f"its flash has {board.facts.flash // 1024} KB free, and {todo.flash(board.facts.block) // 1024} KB are"
             " needed: remove files from it, or deploy with --minimal"
         )
-    _announce(todo, say, arguments.dry_run)
     if arguments.dry_run:
+        _announce(todo, say, {*todo.send}, "would be ")
         return
     with progress.sending(board.target, todo.size) as advance:
-        board.apply(todo, advance)
+        sent = board.apply(todo, advance)
+    _announce(todo, say, sent)
+    try:
+        _start(board, wish, say)
+    except DeployError as error:
+        if arguments.keep or not arguments.verify or not (todo.send or todo.remove):
+            raise
+        raise _brought_back(board, wish, error) from error
+
+
+def _expect_modules(board: Board, application: fileset.Application) -> None:
+    """Raise DeployError for what the application imports that is neither sent nor there: before anything is sent."""
+    needs = application.needs()
+    if lines := [f"{needs[name]}: the board has no module {name}" for name in sorted(board.missing(needs))]:
+        raise DeployError("\n".join([f"{application.path} does not run on this board:", *lines]))
+
+
+def _start(board: Board, wish: _Wish, say: Callable[[str], None]) -> None:
+    """Start what is deployed, and see that it serves. Raises DeployError."""
+    arguments = wish.arguments
     board.start(rejoin=True)  # else a radio that has joined already would prove nothing of changed settings
     if arguments.verify:
         where = verify.url(*board.address(arguments.port), arguments.probe)
@@ -224,6 +270,18 @@ def _deploy_to(board: Board, wish: _Wish, progress: Progress) -> None:
             raise DeployError(
                 "\n".join([str(error), *memory.explain(wish.application, arguments.assets, board.facts)])
             ) from error
+
+
+def _brought_back(board: Board, wish: _Wish, error: DeployError) -> DeployError:
+    """Put the old application in the place of one that does not come up; what to say of both."""
+    proof: list[str] = []
+    try:
+        if not board.revert():
+            return error
+        _start(board, wish, proof.append)
+    except DeployError as second:
+        return DeployError(f"{error}\nthe old application, put back, does not come up either: {second}")
+    return DeployError(f"{error}\nthe old application is back: {proof[0]} (--keep would leave the new one)")
 
 
 def _collect(board: Board, wish: _Wish, say: Callable[[str], None]) -> tuple[dict[str, bytes], rom.Share | None]:
@@ -252,27 +310,33 @@ def _plan(board: Board, wanted: dict[str, bytes], share: rom.Share | None, wish:
     before = (board.read(settings.NAME) or b"").decode("utf-8", "replace")
     if not {settings.SSID, settings.AP_SSID} & {*settings.parse(before), *wish.own_settings}:
         _ask_for_wifi(wish)
-    after = settings.merge(before, wish.own_settings)
+    own = wish.own_settings
+    if board.facts.runtime == "micropython":  # others, of CircuitPython's firmware, are nothing to it but secrets
+        known = library.micropython_settings()
+        own = {name: written for name, written in own.items() if name in known}
+    after = settings.merge(before, own)
     return plan.make(wanted, board.main, actual, recorded, after.encode() if after != before else None, share)
 
 
-def _announce(todo: plan.Plan, say: Callable[[str], None], dry: bool) -> None:
-    verb = "would be " if dry else ""
+def _announce(todo: plan.Plan, say: Callable[[str], None], sent: set[str], verb: str = "") -> None:
+    """Say what was done, or `verb` what would be."""
     for path in todo.keep:
         say(f"{path} on the board is not webhal's: {verb}kept as {todo.keep[path]}")
     for path in todo.left:
         say(f"{path} on the board was changed there: it stays, though it is not needed")
-    if dry:
+    if verb:
         for path, data in todo.send.items():
             say(f"would send {path} ({len(data)} bytes)")
-        for path in todo.remove:
-            say(f"would remove {path}")
+    for path in todo.remove:
+        if verb or not path.startswith(fileset.LIBRARY):
+            say(f"would remove {path}" if verb else f"removed {path}")
     if todo.image:
         say(f"{verb}written to the ROM partition: {len(todo.image)} bytes")
     elif not todo.send and not todo.remove:
         say("nothing to send: the board has it all")
         return
+    size = sum(len(todo.send[path]) for path in sent)
     say(
-        f"{verb}sent: {len(todo.send)} file{'s' * (len(todo.send) != 1)}, {todo.size - len(todo.image)} bytes"
+        f"{verb}sent: {len(sent)} file{'s' * (len(sent) != 1)}, {size} bytes"
         + (f"; {verb}removed: {len(todo.remove)}" if todo.remove else "")
     )

@@ -13,9 +13,10 @@ from webhal_cpython.check import complaints
 from webhal_cpython.compiling import CompileError, compile_library, compile_mpy, for_board
 from webhal_cpython.deploying import DeployError
 from webhal_cpython.deploying.board import Facts
-from webhal_cpython.deploying.library import imports, select, shared_names
+from webhal_cpython.deploying.library import imports, select, shared_names, unix_network
 
 LIBRARY = "lib/"  # where webhal goes
+_OURS = ("webhal", "webhal_micropython", "webhal_circuitpython")
 # Parts of a path that are never an asset's: secrets, what is hidden, tests, caches.
 _NO_ASSET = re.compile(
     r"settings\.toml|\..*|tests|test_.*\.py|.*_test\.py|conftest\.py|__pycache__|.*\.py[co]", re.IGNORECASE
@@ -30,6 +31,22 @@ class Application:
     path: Path
     sources: dict[str, str]  # by names on a board, the program's own under ""
     trees: dict[str, ast.Module]
+
+    def needs(self) -> dict[str, str]:
+        """The modules that it cannot start without and that are not its own: FILE:LINE of an import of each."""
+        found: dict[str, str] = {}
+        for name, tree in self.trees.items():
+            for statement in tree.body:  # what stands in `try`, `if` or a function may be missing
+                if isinstance(statement, ast.Import):
+                    names = [alias.name for alias in statement.names]
+                elif isinstance(statement, ast.ImportFrom) and statement.module and not statement.level:
+                    names = [statement.module]
+                else:
+                    continue
+                for dotted in names:
+                    if dotted.split(".")[0] not in _OURS and not list(_beside(self.path.parent, [dotted])):
+                        found.setdefault(dotted, f"{name or self.path.name}:{statement.lineno}")
+        return found
 
 
 def read_application(path: Path) -> Application:
@@ -57,7 +74,7 @@ def _beside(folder: Path, names: Iterable[str]) -> list[tuple[str, Path]]:
     """The files in the application's folder that stand for these imports."""
     found = []
     for dotted in names:
-        if dotted.split(".")[0] in ("webhal", "webhal_micropython", "webhal_circuitpython"):
+        if dotted.split(".")[0] in _OURS:
             continue
         parts = dotted.split(".")
         for end in range(1, len(parts) + 1):
@@ -85,7 +102,10 @@ def collect(
     files: dict[str, bytes] = {}
     shared = shared_names(facts.runtime)
     try:
-        for name, file in select(application.trees.values(), facts.runtime, extent).items():
+        modules = select(application.trees.values(), facts.runtime, extent)
+        if "network" in facts.lacks:
+            modules["webhal_micropython/unix.py"] = unix_network()
+        for name, file in modules.items():
             text = file.read_text(encoding="utf-8")
             if mpy:
                 files[f"{LIBRARY}{name[:-3]}.mpy"] = compile_library(text, shared)

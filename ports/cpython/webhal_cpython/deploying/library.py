@@ -47,12 +47,32 @@ def select(application: Iterable[ast.Module], runtime: str, extent: str = "") ->
     }
 
 
-def _modules(package: str) -> dict[str, Path]:
-    """The modules of a package that boards can use, found without importing it."""
+def unix_network() -> Path:
+    """What stands for the module `network` where there is an operating system."""
+    return Path(_origin("webhal_micropython")).with_name("unix.py")
+
+
+def micropython_settings() -> set[str]:
+    """The names in settings.toml that webhal's port to MicroPython reads."""
+    tree = ast.parse(_modules("webhal_micropython")["webhal_micropython.settings"].read_text(encoding="utf-8"))
+    return next(
+        set(ast.literal_eval(node.value))
+        for node in tree.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "SETTINGS"
+    )
+
+
+def _origin(package: str) -> str:
+    """The file of a package's __init__, found without importing it."""
     spec = importlib.util.find_spec(package)
     assert spec and spec.origin  # webhal's own
+    return spec.origin
+
+
+def _modules(package: str) -> dict[str, Path]:
+    """The modules of a package that boards can use."""
     found = {}
-    for file in Path(spec.origin).parent.glob("*.py"):
+    for file in Path(_origin(package)).parent.glob("*.py"):
         name = package if file.stem == "__init__" else f"{package}.{file.stem}"
         if name not in PC_ONLY:
             found[name] = file

@@ -44,6 +44,8 @@ class Plan:
     wanted: dict[str, bytes] = field(default_factory=dict)  # all that the board shall have
     replaced: set[str] = field(default_factory=set)  # what is sent in the place of another version
     left: list[str] = field(default_factory=list)  # webhal's once, not needed, changed by somebody: they stay
+    stale: list[str] = field(default_factory=list)  # what an interrupted deployment may have sent and nobody needs: NEW
+    updates: bool = False  # there is an application of webhal's, which this changes, and can go back to
     image: bytes = b""  # for the ROM partition, if it is to be written
     pauses: bool = False  # the application before runs from ROM and cannot while this is done: NOTICE is there instead
     record: bytes = b""  # RECORD when all is done
@@ -116,7 +118,7 @@ def make(
             if path in actual:
                 plan.replaced.add(path)
             if path in actual and actual[path] not in recorded.get(path, ()) and not path.startswith(_PACKAGES):
-                plan.keep[path] = _free(path, actual)
+                plan.keep[path] = _copy(path, actual[path], path in recorded)
     if settings is not None:
         plan.send = {"settings.toml": settings, **plan.send}
     for path in actual:
@@ -141,6 +143,11 @@ def make(
     if plan.pauses:
         plan.send.setdefault(main, wanted[main])
     record = {path: {hashes[path]} for path in wanted}
+    plan.updates = main in actual and main in recorded and bool(plan.send or plan.remove)
+    plan.updates = plan.updates and not plan.image and not plan.pauses  # what was in ROM is gone for good
+    plan.stale = [
+        path for path in recorded if path not in plan.send and (path not in actual or len(recorded[path]) > 1)
+    ]
     both = {path: {hashes[path]} for path in wanted}
     if share:
         record[ROM] = both[ROM] = {digest(share.image)}
@@ -156,6 +163,21 @@ def make(
     return plan
 
 
-def _free(path: str, actual: dict[str, str]) -> str:
-    """A name for a copy. By the content, so that doing it again does not make another."""
-    return f"{path}.{actual[path][:8]}.bak"
+def _copy(path: str, known: str, edited: bool) -> str:
+    """A name for a copy: one for what was edited on the board, one for each content that was never webhal's."""
+    return f"{path}.bak" if edited else f"{path}.{known[:8]}.bak"
+
+
+def undo(plan: Plan, old: dict[str, bytes], record: bytes) -> Plan:
+    """The plan that brings back what `plan` has changed.
+
+    old     the contents of what it has replaced and removed
+    record  RECORD as it was before
+    """
+    back = Plan(plan.main, record=record, union=plan.union)
+    back.send = dict(sorted(old.items(), key=lambda item: item[0] == plan.main))  # it goes last
+    back.remove = [path for path in plan.send if path not in old]
+    back.replaced = {path for path in old if path in plan.send}
+    back.wanted = {path: data for path, data in plan.wanted.items() if path not in plan.send} | back.send
+    back.wanted.pop("settings.toml", None)
+    return back

@@ -22,8 +22,9 @@ from typing import Any
 from webhal_cpython.deploying import DeployError
 from webhal_cpython.deploying.board import Advance, Facts, let_go
 from webhal_cpython.deploying.console import wait_for_address, why_not
-from webhal_cpython.deploying.plan import NEW, NOTICE, RECORD, Plan, digest
+from webhal_cpython.deploying.plan import NEW, NOTICE, RECORD, Plan, digest, undo
 from webhal_cpython.deploying.rom import Partition
+from webhal_cpython.deploying.settings import NAME as SETTINGS
 
 _BAUD = 115200
 _ANSWER_S = 10  # for what a board answers at once, unless its flash is busy
@@ -48,8 +49,35 @@ try:
     r = r.ioctl(4, 0) * r.ioctl(5, 0) if hasattr(r, 'ioctl') else len(r)
 except (ImportError, AttributeError, TypeError, OSError):
     r = None
+def has(m):
+    try:
+        return __import__(m)
+    except ImportError:
+        pass
 print((i.name, tuple(i.version)[:3], sys.platform, getattr(i, '_machine', ''), getattr(i, '_mpy', 0), gc.mem_free(),
-    v and v[1] * v[3], v and v[1], r))
+    v and v[1] * v[3], v and v[1], r, [m for m in ('socket', 'network') if not has(m)]))
+"""
+
+# Modules that are files are looked for, because importing them would run them.
+_MISSING = """\
+import os, sys
+def there(p):
+    try:
+        os.stat(p)
+        return True
+    except OSError:
+        return False
+def missing(m):
+    for d in sys.path:
+        for e in ('.py', '.mpy', ''):
+            if there((d and d + '/') + m.replace('.', '/') + e):
+                return False
+    try:
+        __import__(m)
+    except ImportError:
+        return True
+    except Exception:
+        pass
 """
 
 _HASHES = """\
@@ -101,6 +129,7 @@ def remove(p):
 _LEAVE = b"import network;[network.WLAN(i).active(False) for i in (network.STA_IF, network.AP_IF)]\r"  # what was joined
 
 _TODO = "webhal.todo"
+_STEP = "webhal.step"
 
 # Takes main.py's place while more than one file is put in place. A board that starts meanwhile goes on where it was
 # stopped: all new files are there under their temporary names.
@@ -145,6 +174,7 @@ class SerialBoard:
         """Raises DeployError when it cannot be opened."""
         self.target = target
         self._stopped = False  # what ran here, by us
+        self._undo: Plan | None = None  # what was applied last
         self._chip = ""
         self._line: Any = _open(target)
         try:
@@ -247,8 +277,9 @@ class SerialBoard:
         return DeployError(f"{self.target}: the board stopped answering; plug it in again and repeat the command")
 
     def _facts(self) -> Facts:
-        name, version, platform, machine, mpy, memory, flash, block, rom = ast.literal_eval(self._run(_FACTS).strip())
-        return Facts(name, version, platform, machine, mpy, memory, flash, block or 4096, rom)
+        said = ast.literal_eval(self._run(_FACTS).strip())
+        name, version, platform, machine, mpy, memory, flash, block, rom, lacks = said
+        return Facts(name, version, platform, machine, mpy, memory, flash, block or 4096, rom, tuple(lacks))
 
     # -- files --------------------------------------------------------------------------------------
 
@@ -258,8 +289,8 @@ class SerialBoard:
         except BoardError:
             return None
         content = b""
-        while piece := base64.b64decode(self._run(f"print(str(b2a_base64(f.read({_CHUNK})), 'ascii'))")):
-            content += piece
+        while piece := self._run(f"for i in range(8): print(str(b2a_base64(f.read({_CHUNK})), 'ascii'))").strip():
+            content += b"".join(map(base64.b64decode, piece.split()))
         self._run("f.close()")
         return content
 
@@ -278,14 +309,27 @@ class SerialBoard:
 
     def complete(self) -> None:
         """Put in place what an interrupted deployment has left to do, and remove the list of it."""
-        if self.hashes([self.main]) == {self.main: digest(_COMPLETE.encode())}:
-            self._run(f"exec(open({self.main!r}).read(), {{'__name__': ''}})")
-        self._run(f"import os\ntry:\n    os.remove({_TODO!r})\nexcept OSError:\n    pass")
+        try:
+            if self.hashes([self.main]) == {self.main: digest(_COMPLETE.encode())}:
+                self._run(f"exec(open({self.main!r}).read(), {{'__name__': ''}})")
+            self._run(f"import os\ntry:\n    os.remove({_TODO!r})\nexcept OSError:\n    pass")
+        except BoardError as error:
+            words = "it cannot put in place what an interrupted deployment has sent"
+            raise DeployError(f"{self.target}: {words}: {os.strerror(error.number)}") from error
 
-    def apply(self, plan: Plan, advance: Advance) -> None:
+    def missing(self, modules: Iterable[str]) -> set[str]:
+        self._run(_MISSING)
+        return set(self._run(f"for m in {tuple(modules)!r}:\n    if missing(m): print(m)").split())
+
+    def apply(self, plan: Plan, advance: Advance) -> set[str]:
         """The new files are written under temporary names; then one rename puts the first step of the rest in place."""
+        sent = set()
+        path = RECORD
+        self._undo = self._way_back(plan) if plan.updates else None
         try:
             self._run(_TOOLS)
+            others = {SETTINGS, RECORD, _TODO, _STEP, self.main, self.main + NEW, *plan.stale} - {*plan.send}
+            self._remove(path + NEW for path in sorted(others))
             if self.rom:
                 self.rom.uncover()
             if self.read(RECORD) != plan.union:
@@ -297,10 +341,12 @@ class SerialBoard:
             for path, data in plan.send.items():
                 if staged.get(path + NEW) != digest(data):
                     self._write(path, data, advance)
+                    sent.add(path)
                 else:
                     advance(len(data))
             for path, copy in plan.keep.items():
                 self._run(f"copy({path!r}, {copy!r})")
+            path = self.main
             if self.rom and plan.image:
                 self._pause(plan)
                 self.rom.write(plan.image, advance)
@@ -308,21 +354,43 @@ class SerialBoard:
                 self._rename(*plan.send)
             elif plan.send or plan.remove:
                 self._put_in_place(plan)
+            path = RECORD
             if plan.record != plan.union:
                 self._write(RECORD, plan.record)
                 self._rename(RECORD)
         except BoardError as error:
             if error.full:
                 with contextlib.suppress(DeployError, BoardError):
-                    for path in plan.send:
-                        self._run(f"remove({path + NEW!r})")
-                raise DeployError(f"{self.target}: its flash is full; remove files that are not needed") from error
-            raise DeployError(f"{self.target}: it cannot write to its flash: {os.strerror(error.number)}") from error
+                    self._remove(path + NEW for path in plan.send)
+                raise DeployError(
+                    f"{self.target}: its flash is full: there is no room for {path}; remove files that are not needed"
+                ) from error
+            raise DeployError(f"{self.target}: it cannot write {path}: {os.strerror(error.number)}") from error
+        return sent
+
+    def _way_back(self, plan: Plan) -> Plan:
+        paths = [*plan.replaced, *plan.remove, *({SETTINGS} & {*plan.send})]
+        old = {path: content for path in paths if (content := self.read(path)) is not None}
+        return undo(plan, old, self.read(RECORD) or b"")
+
+    def revert(self) -> bool:
+        if not self._undo:
+            return False
+        if not self._stopped:  # the new one was started, to prove itself
+            self._interrupt()
+        self.apply(self._undo, lambda count: None)
+        return True
+
+    def _remove(self, paths: Iterable[str]) -> None:
+        """Those that are there."""
+        paths = list(paths)
+        for start in range(0, len(paths), _BATCH):
+            self._run(f"for p in {tuple(paths[start : start + _BATCH])!r}: remove(p)")
 
     def _pause(self, plan: Plan) -> None:
         if plan.pauses:
-            self._write("webhal.step", NOTICE)
-            self._run(f"os.rename('webhal.step{NEW}', {self.main!r})")
+            self._write(_STEP, NOTICE)
+            self._run(f"os.rename({_STEP + NEW!r}, {self.main!r})")
 
     def _put_in_place(self, plan: Plan) -> None:
         if self.main not in plan.send:
@@ -331,8 +399,8 @@ class SerialBoard:
         todo = [f"+{path}\n" for path in plan.send if path != self.main] + [f"-{path}\n" for path in plan.remove]
         self._write(_TODO, "".join(todo).encode())
         self._rename(_TODO)
-        self._write("webhal.step", _COMPLETE.encode())
-        self._run(f"os.rename('webhal.step{NEW}', {self.main!r})")
+        self._write(_STEP, _COMPLETE.encode())
+        self._run(f"os.rename({_STEP + NEW!r}, {self.main!r})")
         self.complete()
 
     def _write(self, path: str, data: bytes, advance: Advance = lambda count: None) -> None:

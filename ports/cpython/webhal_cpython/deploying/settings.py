@@ -52,21 +52,26 @@ def merge(text: str, changes: dict[str, str]) -> str:
 
 
 def read_own(folder: Path) -> tuple[str, bool]:
-    """The application's settings on this machine, "" if there are none; and whether others could read them so far.
+    """The application's settings on this machine, "" if there are none; and whether others can read them.
 
     Raises DeployError when they cannot be read.
     """
     path = folder / NAME
     try:
         text = path.read_text(encoding="utf-8")
-        exposed = os.name == "posix" and bool(path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO))
-        if exposed:
-            path.chmod(0o600)
-        return text, exposed
+        return text, os.name == "posix" and bool(path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO))
     except FileNotFoundError:
         return "", False
     except (OSError, UnicodeDecodeError) as error:
         raise DeployError(f"cannot read {path}: {getattr(error, 'strerror', None) or 'it is not UTF-8'}") from error
+
+
+def hide_own(folder: Path) -> None:
+    """From now on nobody else can read them. Raises DeployError where that is not allowed."""
+    try:
+        (folder / NAME).chmod(0o600)
+    except OSError as error:
+        raise DeployError(f"others can read {folder / NAME}, and it cannot be changed: {error.strerror}") from error
 
 
 def write_own(folder: Path, text: str) -> None:

@@ -44,7 +44,7 @@ def probe(where: str, board: Board) -> str:
                     raise OutOfMemory(f"{where} answers 503: memory is short") from error
                 if error.code >= 500:
                     raise DeployError(f"{where} answers {error.code} {error.reason}") from error
-                return f"{error.code} {error.reason}"
+                return f"{error.code} {error.reason}: it serves, though not this; --probe names another path"
         except (OSError, http.client.HTTPException) as error:
             if time.monotonic() > give_up:
                 reason = getattr(error, "reason", error)
