@@ -401,6 +401,18 @@ def test_running_program_is_interrupted(board, deploy, project):
     assert (code, errors) == (0, "")
 
 
+def test_boot_that_does_not_end_is_removed_as_it_is_told(board, deploy, project, monkeypatch):
+    there = board()
+    (there.folder / "boot.py").write_text("while True: pass\n")
+    with monkeypatch.context() as patch:
+        patch.setattr("webhal_cpython.deploying.serial_board._INTERRUPT_S", 1)
+        errors = one_line(deploy(project / "app.py", "--to", there.target))
+    command = re.search("its boot.py does not end, .*: mpremote (.*)", errors)[1].split()
+    subprocess.run([sys.executable, "-m", "mpremote", *command], check=True, stdout=subprocess.DEVNULL, timeout=60)
+    assert deploy(project / "app.py", "--to", there.target)[::2] == (0, "")
+    assert get(there) == "one one"
+
+
 def test_runtime_that_is_too_old(board, deploy, project):
     there = board(version=(1, 19, 1))
     errors = one_line(deploy(project / "app.py", "--to", there.target))

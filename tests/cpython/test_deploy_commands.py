@@ -1,5 +1,6 @@
 """`webhal new`, `devices`, `monitor` and `deploy --all`: the commands as a user types them, on simulated boards."""
 
+import contextlib
 import os
 import re
 import shlex
@@ -7,6 +8,7 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from pathlib import Path
@@ -254,6 +256,88 @@ def test_monitor(boards, start):
     process.line("tick")
     process.line("tick")
     assert process.stop(signal.SIGINT)[0] == 0
+
+
+@pytest.mark.parametrize("tcp", [False, True], ids=["pty", "tcp"])
+def test_monitor_at_a_terminal_is_one(boards, tcp):
+    """What is typed goes to the board, Ctrl-C too; Ctrl-] ends."""
+    there = boards(tcp=tcp)
+    (there.folder / "main.py").write_text("print('busy')\nwhile True: pass\n")
+    there.unplug()
+    there.start()
+    with terminal("monitor", there.target) as (read_until, write, process):
+        read_until("Ctrl-] ends; Ctrl-C goes to the board")
+        write("\x03")
+        read_until("KeyboardInterrupt")
+        read_until(">>> ")
+        write("print(6 * 7)\r")
+        read_until("\r\n42")
+        write("\x04")
+        read_until("soft reboot")
+        read_until("busy")
+        write("\x1d")
+        assert process.wait(30) == 0
+
+
+@contextlib.contextmanager
+def terminal(*arguments):
+    """A command at a terminal: what waits for a text there, what types, and its process."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "webhal_cpython", *arguments],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+    )
+    os.close(theirs)
+    seen = ""
+
+    def read_until(text):
+        nonlocal seen
+        while text not in seen:
+            seen += os.read(ours, 1024).decode()
+        seen = seen.partition(text)[2]
+
+    watchdog = threading.Timer(60, process.kill)
+    watchdog.start()
+    try:
+        yield read_until, lambda text: os.write(ours, text.encode()), process
+    finally:
+        process.kill()
+        process.wait()
+        watchdog.cancel()
+        os.close(ours)
+
+
+@pytest.mark.parametrize("typed", [True, False], ids=["terminal", "pipe"])
+def test_monitor_waits_for_a_port_that_goes_with_a_reset(boards, start, tmp_path, typed):
+    there = boards()
+    (there.folder / "main.py").write_text("import time\nwhile True:\n    print('tick')\n    time.sleep_ms(50)\n")
+    there.unplug()
+    there.start()
+    port = tmp_path / "ttyACM0"
+    port.symlink_to(there.target)
+    with contextlib.ExitStack() as stack:
+        if typed:
+            read_until, _, _ = stack.enter_context(terminal("monitor", str(port)))
+        else:
+            process = start.webhal("monitor", port)
+            read_until = process.line
+        read_until("tick")
+        port.unlink()
+        there.unplug()
+        if typed:
+            read_until("ttyACM0 has gone, as native USB does with a reset: waiting for it")
+        time.sleep(0.3)
+        there.start()
+        port.symlink_to(there.target)
+        if typed:
+            read_until("Ctrl-] ends")
+        read_until("tick")
+        if not typed:
+            assert process.stop(signal.SIGINT)[0] == 0
+            assert "waiting for it" in process.errors
 
 
 def test_monitor_of_a_drive_is_that_of_its_serial_port(webhal, boards, monkeypatch):

@@ -16,7 +16,7 @@ COMMANDS = {  # module and summary by name
     "new": ("new", "make a folder for a new application"),
     "deploy": ("deploying.deploy", "put an application on a board, and see that it serves"),
     "devices": ("deploying.devices", "list the boards that are found"),
-    "monitor": ("deploying.monitor", "show what a board prints"),
+    "monitor": ("deploying.monitor", "show what a board prints, and type to it"),
 }
 
 

@@ -1,14 +1,19 @@
-"""`webhal monitor`: shows what a board prints, until Ctrl-C."""
+"""`webhal monitor`: shows what a board prints; at a terminal, what is typed goes to the board. By mpremote's own."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+import time
+from types import SimpleNamespace
 
 from webhal_cpython.cli import complain
 from webhal_cpython.deploying import DeployError, finding
 from webhal_cpython.deploying.console import Console
 from webhal_cpython.deploying.drive import DriveBoard
+from webhal_cpython.deploying.serial_board import open_line
+
+_LOOK_S = 0.2  # between two looks
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -19,18 +24,69 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace) -> int:
     try:
-        console = Console(_port(arguments.target) if arguments.target else _only_one())
-        try:
-            print(f"{console.port} (Ctrl-C ends)", file=sys.stderr)
-            while True:
-                sys.stdout.write(console.hear(0.2).decode("utf-8", "replace").replace("\r\n", "\n"))
-                sys.stdout.flush()
-        except KeyboardInterrupt:
-            return 0
-        finally:
-            console.close()
+        port = _port(arguments.target) if arguments.target else _only_one()
+        typed = sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()
+        talk, ends = (_talk, "Ctrl-] ends; Ctrl-C goes to the board") if typed else (_show, "Ctrl-C ends")
+        was_there = False
+        while True:
+            try:
+                if not talk(port, f"{port} ({ends})"):
+                    return 0
+                was_there = True
+                print(
+                    f"{port} has gone, as native USB does with a reset: waiting for it (Ctrl-C ends)", file=sys.stderr
+                )
+            except DeployError:
+                if not was_there:
+                    raise
+            time.sleep(_LOOK_S)
+    except KeyboardInterrupt:
+        return 0
     except DeployError as error:
         return complain(str(error))
+
+
+def _show(port: str, greeting: str) -> bool:
+    """Print what comes, until the port has gone. Raises DeployError if it cannot be opened."""
+    console = Console(port)
+    try:
+        print(greeting, file=sys.stderr)
+        while True:
+            try:
+                text = console.hear(_LOOK_S).decode("utf-8", "replace").replace("\r\n", "\n")
+            except DeployError:
+                return True
+            sys.stdout.write(text)
+            sys.stdout.flush()
+    finally:
+        console.close()
+
+
+def _talk(port: str, greeting: str) -> bool:
+    """What is typed goes to the board; whether the port has gone. Raises DeployError if it cannot be opened."""
+    line = open_line(port)
+    from mpremote.console import Console as Terminal
+    from mpremote.repl import do_repl_main_loop
+
+    terminal = Terminal()
+    try:
+        print(greeting, file=sys.stderr)
+        terminal.enter()
+        return bool(
+            do_repl_main_loop(
+                SimpleNamespace(transport=line),
+                terminal,
+                terminal.write,
+                escape_non_printable=False,
+                code_to_inject=None,
+                file_to_inject=None,
+            )
+        )
+    except OSError:
+        return True
+    finally:
+        terminal.exit()
+        line.serial.close()
 
 
 def _port(target: str) -> str:

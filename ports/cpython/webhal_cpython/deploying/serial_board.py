@@ -176,7 +176,7 @@ class SerialBoard:
         self._stopped = False  # what ran here, by us
         self._undo: Plan | None = None  # what was applied last
         self._chip = ""
-        self._line: Any = _open(target)
+        self._line: Any = open_line(target)
         try:
             self._interrupt()
             self.facts = self._facts()
@@ -228,7 +228,10 @@ class SerialBoard:
             if not self._until(b"soft reboot\r\n", _ANSWER_S):
                 raise DeployError(f"{self.target}: the board does not reset; press its reset button and try again")
             if not self._until(b"raw REPL; CTRL-B to exit\r\n", _INTERRUPT_S):
-                raise DeployError(f"{self.target}: its boot.py does not end; press Ctrl-C in `webhal monitor`")
+                raise DeployError(
+                    f"{self.target}: its boot.py does not end, so that nothing else starts; to remove it:"
+                    f" mpremote connect {self.target} resume fs rm :boot.py"
+                )
             self._line.in_raw_repl = True
         except OSError as error:
             raise self._lost() from error
@@ -457,7 +460,7 @@ class SerialBoard:
         while True:
             time.sleep(0.2)
             try:
-                self._line = _open(self.target)
+                self._line = open_line(self.target)
                 return
             except DeployError:
                 if time.monotonic() > give_up:
@@ -488,6 +491,10 @@ class _Port:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.port, name)
+
+    @property
+    def fd(self) -> int:  # which pyserial's sockets do not have
+        return int(self.port.fileno())
 
     @contextlib.contextmanager
     def within(self, seconds: float) -> Iterator[None]:
@@ -525,7 +532,7 @@ class _Port:
             raise TimeoutError
 
 
-def _open(target: str) -> Any:
+def open_line(target: str) -> Any:
     """mpremote's transport, with an end to every wait. Raises DeployError."""
     try:
         from mpremote.transport import TransportError
