@@ -70,8 +70,8 @@ def _talk(port: str, greeting: str) -> bool:
 
     terminal = Terminal()
     try:
-        print(greeting, file=sys.stderr)
         terminal.enter()
+        terminal.write(f"{greeting}\r\n".encode())
         return bool(
             do_repl_main_loop(
                 SimpleNamespace(transport=line),
