@@ -327,32 +327,67 @@ def first_versions(micropython, tmp_path_factory):
     return first_version
 
 
-@pytest.mark.parametrize("seed", range(int(os.environ.get("WEBHAL_INTERRUPTS", "4"))))
-def test_power_that_goes_at_any_byte(first_versions, board, deploy, tmp_path, seed):
-    """Afterwards there is the old application, the new one, or a main.py that says what to do; never anything else."""
+@pytest.fixture
+def cut_off(first_versions, board, deploy, tmp_path):
+    """cut_off(old, new, chip, cut): the power goes after so many bytes; then the command is repeated.
+
+    In between there is the old application, the new one, or a main.py that says what to do; never anything else.
+    """
+    project = write_project(tmp_path / "project", "two")
+
+    def cut_off(old, new, chip, cut):
+        shutil.copytree(first_versions(old), tmp_path / "flash")
+        shutil.copy(f"{first_versions(old)}.rom", tmp_path / "flash.rom")
+        there = board(chip, tmp_path / "flash")
+        before = page(there)
+        there.unplug()
+        there.unplug_after(cut)
+        there.start()
+        assert page(there) == before
+        deploy(there, project, *LAYOUTS[new], "--no-verify")
+        restart(there)
+        case = f"{old} to {new} on {chip}, cut at {cut}"
+        if (there.folder / "main.py").read_bytes() == NOTICE:
+            assert says(there, "deploying was interrupted; run `webhal deploy` once more"), case
+            with pytest.raises(OSError):
+                get(there)
+        else:
+            assert re.fullmatch(f"{re.escape(before)}|two two two; webhal in /.*lib/webhal", page(there)), case
+        assert deploy(there, project, *LAYOUTS[new])[::2] == (0, ""), case
+        assert page(there) == answer("two", OUTSIDE if new == "file system" else IN_ROM), case
+        assert not [path for path in files(there) if path.endswith((".new", ".todo", ".step", ".bak"))], case
+        assert "nothing to send" in deploy(there, project, *LAYOUTS[new])[1], case
+
+    return cut_off
+
+
+@pytest.mark.parametrize("seed", range(int(os.environ.get("WEBHAL_INTERRUPTS", "3"))))
+def test_power_that_goes_at_any_byte(cut_off, seed):
     choose = random.Random(seed)
     old, new = choose.sample(sorted(LAYOUTS), 2)
-    chip = choose.choice(["esp8266", "esp32"])
-    shutil.copytree(first_versions(old), tmp_path / "flash")
-    shutil.copy(f"{first_versions(old)}.rom", tmp_path / "flash.rom")
-    project = write_project(tmp_path / "project", "two")
-    there = board(chip, tmp_path / "flash")
-    before = page(there)
-    there.unplug()
-    cut = int(60_000 * choose.random() ** choose.choice([1, 6]))
-    there.unplug_after(cut)
-    there.start()
-    assert page(there) == before
-    deploy(there, project, *LAYOUTS[new], "--no-verify")
+    cut_off(old, new, choose.choice(["esp8266", "esp32"]), int(60_000 * choose.random() ** choose.choice([1, 6])))
+
+
+def test_power_that_goes_while_webhal_returns_to_the_file_system(cut_off):
+    """A folder of webhal's there is found before the one in ROM, whatever it holds."""
+    cut_off("webhal in ROM", "file system", "esp32", 20_000)
+
+
+def test_power_that_goes_in_the_midst_of_an_images_beginning(board, deploy, project, monkeypatch):
+    """Then it begins as an image does, and ends as one, but is none."""
+    there = board()
+    real = rom.Partition._write_piece
+
+    def write_piece(self, image, start, advance):
+        if start == 0:
+            image = image[:100] + b"\xff" * (len(image) - 100)
+        real(self, image, start, advance)
+        if start == 0:
+            there.unplug()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(rom.Partition, "_write_piece", write_piece)
+        assert "stopped answering" in deploy(there, project)[2]
     restart(there)
-    case = f"{old} to {new} on {chip}, cut at {cut}"
-    if (there.folder / "main.py").read_bytes() == NOTICE:
-        assert says(there, "deploying was interrupted; run `webhal deploy` once more"), case
-        with pytest.raises(OSError):
-            get(there)
-    else:
-        assert re.fullmatch(f"{re.escape(before)}|two two two; webhal in /.*lib/webhal", page(there)), case
-    assert deploy(there, project, *LAYOUTS[new])[::2] == (0, ""), case
-    assert page(there) == answer("two", OUTSIDE if new == "file system" else IN_ROM), case
-    assert not [path for path in files(there) if path.endswith((".new", ".todo", ".step", ".bak"))], case
-    assert "nothing to send" in deploy(there, project, *LAYOUTS[new])[1], case
+    assert deploy(there, project)[::2] == (0, "")
+    assert get(there) == answer("one")
