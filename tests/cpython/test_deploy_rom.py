@@ -177,7 +177,7 @@ def test_with_rom_the_application_lies_there_too(board, deploy, project):
 
 def test_source_goes_to_the_file_system_and_comes_back(board, deploy, project):
     there = board()
-    for options, where in (((), IN_ROM), (("--source",), OUTSIDE), ((), IN_ROM)):
+    for options, where in (((), IN_ROM), (("--source", "--minimal"), OUTSIDE), ((), IN_ROM)):
         assert deploy(there, project, *options)[::2] == (0, "")
         assert get(there) == answer("one", where)
     assert not (there.folder / "lib" / "webhal").exists()
@@ -285,6 +285,39 @@ def test_three_commands_of_the_readme(micropython, tmp_path, monkeypatch, capsys
     assert f"{url}/ answers: 200 OK" in capsys.readouterr().out
 
 
+# -- back to the old application -------------------------------------------------------------------------------
+
+LAYOUTS = {
+    "file system": ("--source", "--minimal"),
+    "minimal": ("--minimal",),
+    "webhal in ROM": (),
+    "all in ROM": ("--rom",),
+}
+
+
+@pytest.mark.parametrize(
+    "old, new",
+    [
+        ("file system", "webhal in ROM"),
+        ("webhal in ROM", "file system"),
+        ("minimal", "all in ROM"),
+        ("all in ROM", "all in ROM"),
+    ],
+)
+def test_update_that_does_not_come_up_is_taken_back(board, deploy, project, old, new):
+    there = board()
+    assert deploy(there, project, *LAYOUTS[old])[::2] == (0, "")
+    before = {path: (there.folder / path).read_bytes() for path in files(there)}
+    image = there.rom_file.read_bytes()
+    write_project(project, "two")
+    (project / "app.py").write_text("import greeting\nraise ValueError('bad')\n")
+    code, _, errors = deploy(there, project, *LAYOUTS[new])
+    assert code == 1 and "ValueError: bad" in errors and "the old application is back: http" in errors
+    assert get(there) == answer("one", OUTSIDE if old == "file system" else IN_ROM)
+    assert {path: (there.folder / path).read_bytes() for path in files(there)} == before
+    assert there.rom_file.read_bytes().startswith(image[: rom._size(image)])
+
+
 # -- the power goes --------------------------------------------------------------------------------------------
 
 
@@ -304,10 +337,6 @@ def test_program_that_is_killed_while_it_writes(board, deploy, project):
     assert says(there, "deploying was interrupted; run `webhal deploy` once more")
     assert deploy(there, project)[::2] == (0, "")
     assert get(there) == answer("two")
-
-
-# From each to each other one.
-LAYOUTS = {"file system": ("--source",), "minimal": ("--minimal",), "webhal in ROM": (), "all in ROM": ("--rom",)}
 
 
 @pytest.fixture(scope="module")

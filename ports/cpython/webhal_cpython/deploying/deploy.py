@@ -246,7 +246,7 @@ def _deploy_to(board: Board, wish: _Wish, progress: Progress) -> None:
     try:
         _start(board, wish, say)
     except DeployError as error:
-        if arguments.keep or not arguments.verify or not (todo.send or todo.remove):
+        if arguments.keep or not arguments.verify or not todo.updates:
             raise
         raise _brought_back(board, wish, error) from error
 

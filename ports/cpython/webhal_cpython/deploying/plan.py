@@ -142,9 +142,11 @@ def make(
         plan.pauses = ROM in recorded  # webhal's folder would be found before the one in ROM
     if plan.pauses:
         plan.send.setdefault(main, wanted[main])
+        if main in actual:
+            plan.replaced.add(main)
     record = {path: {hashes[path]} for path in wanted}
-    plan.updates = main in actual and main in recorded and bool(plan.send or plan.remove)
-    plan.updates = plan.updates and not plan.image and not plan.pauses  # what was in ROM is gone for good
+    plan.updates = main in recorded and actual.get(main) not in (None, digest(NOTICE))
+    plan.updates = plan.updates and bool(plan.send or plan.remove or plan.image)
     plan.stale = [
         path for path in recorded if path not in plan.send and (path not in actual or len(recorded[path]) > 1)
     ]
@@ -168,13 +170,14 @@ def _copy(path: str, known: str, edited: bool) -> str:
     return f"{path}.bak" if edited else f"{path}.{known[:8]}.bak"
 
 
-def undo(plan: Plan, old: dict[str, bytes], record: bytes) -> Plan:
+def undo(plan: Plan, old: dict[str, bytes], record: bytes, image: bytes) -> Plan:
     """The plan that brings back what `plan` has changed.
 
     old     the contents of what it has replaced and removed
     record  RECORD as it was before
+    image   that `plan` has replaced in ROM, if the old application runs from there
     """
-    back = Plan(plan.main, record=record, union=plan.union)
+    back = Plan(plan.main, image=image, pauses=bool(image), record=record, union=plan.union)
     back.send = dict(sorted(old.items(), key=lambda item: item[0] == plan.main))  # it goes last
     back.remove = [path for path in plan.send if path not in old]
     back.replaced = {path for path in old if path in plan.send}

@@ -32,7 +32,7 @@ import webhal_app
 
 _TOOLS = f"""\
 import os, sys, vfs
-from binascii import a2b_base64
+from binascii import a2b_base64, b2a_base64
 from hashlib import sha256
 rom = vfs.rom_ioctl(2, 0)
 block = rom.ioctl(5, 0) if hasattr(rom, 'ioctl') else 0
@@ -107,6 +107,16 @@ class Partition:
             f" sum([files(folder) for folder in {_FOLDERS!r}], [])))"
         )
         return Content(*ast.literal_eval(self._run(program)))
+
+    def read(self) -> bytes:
+        """The image that it holds, as `build` makes them."""
+        self._run(_TOOLS)
+        image = b""
+        size = _PIECE
+        while len(image) < size:
+            image += base64.b64decode(self._run(f"print(str(b2a_base64(rom_read({len(image)}, {_PIECE})), 'ascii'))"))
+            size = _size(image)
+        return image
 
     def uncover(self) -> None:
         """Remove folders without files that would be found before those in ROM."""
@@ -203,6 +213,18 @@ def as_main(source: str) -> str:
         if row[start:].startswith(b"__name__"):  # before Python 3.12 the place of what is in an f-string is not known
             rows[node.lineno - 1] = row[:start] + b'"__main__"' + row[start + len("__name__") :]
     return b"\n".join(rows).decode()
+
+
+def _size(image: bytes) -> int:
+    """Bytes of an image, whose beginning suffices; 0 if it is none. After the magic comes its length, 7 bits a byte."""
+    length = 0
+    if not image.startswith(_MAGIC):
+        return 0
+    for index in range(len(_MAGIC), len(image)):
+        length = length << 7 | image[index] & 0x7F
+        if image[index] < 0x80:
+            return index + 1 + length
+    return 0
 
 
 def build(files: dict[str, bytes]) -> bytes:

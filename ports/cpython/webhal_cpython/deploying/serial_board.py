@@ -374,7 +374,8 @@ class SerialBoard:
     def _way_back(self, plan: Plan) -> Plan:
         paths = [*plan.replaced, *plan.remove, *({SETTINGS} & {*plan.send})]
         old = {path: content for path in paths if (content := self.read(path)) is not None}
-        return undo(plan, old, self.read(RECORD) or b"")
+        image = self.rom.read() if self.rom and plan.image and plan.pauses else b""
+        return undo(plan, old, self.read(RECORD) or b"", image)
 
     def revert(self) -> bool:
         if not self._undo:
