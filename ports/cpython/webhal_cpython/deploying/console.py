@@ -114,8 +114,11 @@ class Console:
         give_up = time.monotonic() + _STOP_S
         try:
             self.write(b"\r\x03\x03")
-            while time.monotonic() < give_up and not plain(said).rstrip().endswith(_ENDS):
-                said = said[-_TAIL:] + self.hear(_PAUSE_S)
+            while time.monotonic() < give_up:
+                more = self.hear(_PAUSE_S)
+                said = said[-_TAIL:] + more
+                if not more and plain(said).rstrip().endswith(_ENDS):
+                    break  # no prompt is on its way any more, which would pass for a new one
         finally:  # a Ctrl-C at this computer does not leave the board without its program
             self.write(b"\x04")
 
