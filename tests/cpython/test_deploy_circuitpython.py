@@ -18,7 +18,7 @@ import pytest
 
 from webhal.testing.boards import CircuitPythonBoard
 from webhal_cpython import cli
-from webhal_cpython.deploying import DeployError, fileset, finding, plan
+from webhal_cpython.deploying import DeployError
 from webhal_cpython.deploying.drive import DriveBoard
 from webhal_cpython.deploying.workflow import WorkflowBoard
 
@@ -187,7 +187,8 @@ def test_interrupted_at_the_console_the_board_goes_on(board, deploy, project, wa
         raise KeyboardInterrupt
 
     monkeypatch.setattr("webhal_cpython.deploying.console.plain", interrupted)
-    assert deploy(project / "app.py", *way(there))[::2] == (130, "webhal: interrupted\n")
+    with pytest.raises(KeyboardInterrupt):
+        deploy(project / "app.py", *way(there))
     assert page(there) == "one one"
 
 
@@ -497,41 +498,36 @@ def test_what_an_earlier_webhal_sent_goes_when_it_is_needed_no_more(board, deplo
     assert page(there) == whole("one")
 
 
-OTHER_SETTINGS = b'CIRCUITPY_WIFI_SSID = "another"\n'
+FAULT = "\nraise ValueError('bad thing')\n"
 
 
 @ways
 @pytest.mark.parametrize("state", ["first", "third", "of 0.1"])
-def test_old_application_is_brought_back(board, drive_of, versions, way, state):
+def test_old_application_is_brought_back(board, deploy, drive_of, project, way, state):
     there = board(folder=drive_of(state))
-    settings_before = (there.folder / "settings.toml").read_bytes()
-    where = str(there.folder) if way is by_drive else there.workflow
-    gone_back = finding.open_board(where, PASSWORD, there.console)
-    application = fileset.read_application(versions["one"][0])
-    wanted = gone_back.placed(fileset.collect(application, gone_back.facts, gone_back.main, [versions["one"][2]]))
-    recorded = plan.read_record(gone_back.read(plan.RECORD))
-    actual = gone_back.hashes(plan.of_interest(wanted, recorded))
-    gone_back.apply(plan.make(wanted, gone_back.main, actual, recorded, OTHER_SETTINGS), lambda count: None)
-    restart(there)
-    assert page(there) == whole("one")
-    if way is by_workflow:
-        gone_back._place = ("127.0.0.1", int(there.workflow.rpartition(":")[2]))
-    assert gone_back.revert() is True
-    gone_back.close()
+    (there.folder / "settings.toml").write_text('CIRCUITPY_WIFI_SSID = "another"\n')
+    before = (there.folder / "settings.toml").read_bytes()
+    (project / "app.py").write_text((APP % "bad").replace("app = App()", FAULT))
+    code, _, errors = deploy(project / "app.py", *way(there))
+    assert code == 1
+    assert "ValueError: bad thing" in errors
+    assert f"the old application is back: {there.url}/ answers: 200 OK" in errors
     restart(there)
     assert page(there) == whole("two")
-    assert (there.folder / "settings.toml").read_bytes() == settings_before
+    assert (there.folder / "settings.toml").read_bytes() == before
+    assert deploy(project / "app.py", *way(there), "--keep")[0] == 1
+    assert (there.folder / "settings.toml").read_bytes() != before
+    with pytest.raises(OSError):
+        get(there)
 
 
 @ways
-def test_first_application_has_nothing_to_go_back_to(board, versions, way):
+def test_first_application_has_nothing_to_go_back_to(board, deploy, project, way):
+    (project / "app.py").write_text(FAULT)
     there = board()
-    where = str(there.folder) if way is by_drive else there.workflow
-    first = finding.open_board(where, PASSWORD, there.console)
-    wanted = first.placed({"code.py": b"x = 1\n"})
-    first.apply(plan.make(wanted, first.main, {}, {}, OTHER_SETTINGS), lambda count: None)
-    assert first.revert() is False
-    first.close()
+    (there.folder / "code.py").write_text("print('mine')\n")
+    code, _, errors = deploy(project / "app.py", *way(there))
+    assert code == 1 and "ValueError: bad thing" in errors and "old application" not in errors
 
 
 # -- interruptions -------------------------------------------------------------------------------------------

@@ -105,15 +105,14 @@ class Board(Protocol):
     def missing(self, modules: Iterable[str]) -> set[str]:
         """Those of these modules that it cannot import, as far as it can be asked."""
 
+    def remember(self, plan: Plan) -> Callable[[], object] | None:
+        """What is to be called after `apply` to put the old application back; None if there is none of webhal's."""
+
     def apply(self, plan: Plan, advance: Advance) -> set[str]:
         """Do what is planned, `main` last, so that at any moment the board has the old application or the new one.
 
-        What it takes to go back is kept for `revert`.
         Returns the paths that were sent: others were there already, under the names of an interrupted deployment.
         """
-
-    def revert(self) -> bool:
-        """Put the application in place that was there before `apply`; False if there was none, or it cannot be."""
 
     def start(self, rejoin: bool) -> None:
         """Start what is deployed, from the beginning; `rejoin`: with a radio that is in no network any more."""

@@ -11,7 +11,7 @@ Paths of a plan are in the folder that is to be written; those that begin with "
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from webhal_cpython.deploying import DeployError
 from webhal_cpython.deploying.board import Advance
@@ -64,7 +64,6 @@ class Placing:
     _running: str | None = None  # the folder that the board starts
     _numbers: dict[str, int] = {}  # of the folders that are complete
     _wanted: Collection[str] = ()
-    _before: dict[str, bytes | None] = {}  # of the drive's own files: what `apply` has replaced
 
     # -- what a way has to offer; paths are on the drive --------------------------------------------
 
@@ -138,8 +137,8 @@ class Placing:
             recorded.pop("/" + MAIN, None)
         if self._running:  # what webhal 0.1 put outside of folders; before, it is the application to go back to
             recorded.update(("/" + path, known) for path, known in read_record(self.get(RECORD)).items())
-        main = self.get(MAIN)
-        if main is not None and (main.startswith(_SIGN) or digest(main) in read_record(self.get(RECORD)).get(MAIN, ())):
+        main = self.get(MAIN) or b""
+        if main.startswith(_SIGN) or self._of_earlier_webhal(main):
             recorded["/" + MAIN] = {digest(main)}
         return write_record(recorded)
 
@@ -153,22 +152,38 @@ class Placing:
 
     # -- changing it ----------------------------------------------------------------------------------
 
+    def remember(self, plan: Plan) -> Callable[[], object] | None:
+        main, settings = self.get(MAIN) or b"", self.get(SETTINGS)
+        if not (plan.send or plan.remove) or not (self._running or self._of_earlier_webhal(main)):
+            return None
+
+        def undo() -> None:
+            if self._running and self._folder != self._running:
+                self.delete(self._folder + MARK)
+            if self.get(MAIN) != main:
+                self._put_main(main)
+            if settings is not None and self.get(SETTINGS) != settings:
+                self._replace(SETTINGS, settings)
+
+        return undo
+
+    def _of_earlier_webhal(self, main: bytes) -> bool:
+        """Whether webhal 0.1 put this MAIN here, which was the application itself."""
+        return digest(main) in read_record(self.get(RECORD)).get(MAIN, ())
+
     def apply(self, plan: Plan, advance: Advance) -> set[str]:
         """What board.Board.apply promises."""
-        self._before = {}
         for path, copy in plan.keep.items():
             self.put(self._on_drive(copy), self._content(self._on_drive(path)))
         if self._folder != self._running:
             self._fill(plan, advance)
         if SETTINGS in plan.send:
-            self._before[SETTINGS] = self.get(SETTINGS)
             self._replace(SETTINGS, plan.send[SETTINGS])
             advance(len(plan.send[SETTINGS]))
         if self._folder != self._running:
             self._numbers[self._folder] = max(self._numbers.values(), default=0) + 1
             self.put(self._folder + MARK, b"%d complete\n" % self._numbers[self._folder])
         if "/" + MAIN in plan.send:
-            self._before[MAIN] = self.get(MAIN)
             self._put_main(LOADER)
             advance(len(LOADER))
         earlier = [path[1:] for path in plan.remove if path.startswith("/")]
@@ -189,19 +204,6 @@ class Placing:
             if not path.startswith("/"):
                 self.delete(self._folder + path)
         self._replace(self._folder + RECORD, plan.record)
-
-    def revert(self) -> bool:
-        """Have the board run what it had before `apply` when it starts next; False if that was nothing."""
-        main, settings = self._before.get(MAIN), self._before.get(SETTINGS)
-        if not self._running and main is None:
-            return False
-        if self._running and self._folder != self._running:
-            self.delete(self._folder + MARK)
-        if main is not None:
-            self._put_main(main)
-        if settings is not None:
-            self._replace(SETTINGS, settings)
-        return True
 
     def _put_main(self, data: bytes) -> None:
         """Replace MAIN at once: FIRST stands in for it."""

@@ -240,15 +240,16 @@ def _deploy_to(board: Board, wish: _Wish, progress: Progress) -> None:
     if arguments.dry_run:
         _announce(todo, say, {*todo.send}, "would be ")
         return
+    undo = board.remember(todo) if arguments.verify and not arguments.keep else None
     with progress.sending(board.target, todo.size) as advance:
         sent = board.apply(todo, advance)
     _announce(todo, say, sent)
     try:
         _start(board, wish, say)
     except DeployError as error:
-        if arguments.keep or not arguments.verify or not todo.updates:
+        if undo is None:
             raise
-        raise _brought_back(board, wish, error) from error
+        raise _brought_back(board, undo, wish, error) from error
 
 
 def _expect_modules(board: Board, application: fileset.Application) -> None:
@@ -272,12 +273,11 @@ def _start(board: Board, wish: _Wish, say: Callable[[str], None]) -> None:
             ) from error
 
 
-def _brought_back(board: Board, wish: _Wish, error: DeployError) -> DeployError:
+def _brought_back(board: Board, undo: Callable[[], object], wish: _Wish, error: DeployError) -> DeployError:
     """Put the old application in the place of one that does not come up; what to say of both."""
     proof: list[str] = []
     try:
-        if not board.revert():
-            return error
+        undo()
         _start(board, wish, proof.append)
     except DeployError as second:
         return DeployError(f"{error}\nthe old application, put back, does not come up either: {second}")

@@ -114,7 +114,8 @@ class DriveBoard(Placing):
         if self.console:
             if self.changed:
                 time.sleep(RELOAD_S)
-            self._open_console = Console(self.console)
+            if not self._open_console:
+                self._open_console = Console(self.console)
             self._open_console.restart()
 
     def address(self, port: int | None) -> tuple[str, int]:

@@ -16,7 +16,7 @@ import re
 import socket
 import struct
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from webhal_cpython.deploying import DeployError
@@ -174,7 +174,6 @@ class SerialBoard:
         """Raises DeployError when it cannot be opened."""
         self.target = target
         self._stopped = False  # what ran here, by us
-        self._undo: Plan | None = None  # what was applied last
         self._chip = ""
         self._line: Any = open_line(target)
         try:
@@ -324,11 +323,25 @@ class SerialBoard:
         self._run(_MISSING)
         return set(self._run(f"for m in {tuple(modules)!r}:\n    if missing(m): print(m)").split())
 
+    def remember(self, plan: Plan) -> Callable[[], object] | None:
+        if not plan.updates:
+            return None
+        paths = [*plan.replaced, *plan.remove, *({SETTINGS} & {*plan.send})]
+        old = {path: content for path in paths if (content := self.read(path)) is not None}
+        image = self.rom.read() if self.rom and plan.image and plan.pauses else b""
+        back = undo(plan, old, self.read(RECORD) or b"", image)
+
+        def put_back() -> None:
+            if not self._stopped:  # the new one was started, to prove itself
+                self._interrupt()
+            self.apply(back, lambda count: None)
+
+        return put_back
+
     def apply(self, plan: Plan, advance: Advance) -> set[str]:
         """The new files are written under temporary names; then one rename puts the first step of the rest in place."""
         sent = set()
         path = RECORD
-        self._undo = self._way_back(plan) if plan.updates else None
         try:
             self._run(_TOOLS)
             others = {SETTINGS, RECORD, _TODO, _STEP, self.main, self.main + NEW, *plan.stale} - {*plan.send}
@@ -370,20 +383,6 @@ class SerialBoard:
                 ) from error
             raise DeployError(f"{self.target}: it cannot write {path}: {os.strerror(error.number)}") from error
         return sent
-
-    def _way_back(self, plan: Plan) -> Plan:
-        paths = [*plan.replaced, *plan.remove, *({SETTINGS} & {*plan.send})]
-        old = {path: content for path in paths if (content := self.read(path)) is not None}
-        image = self.rom.read() if self.rom and plan.image and plan.pauses else b""
-        return undo(plan, old, self.read(RECORD) or b"", image)
-
-    def revert(self) -> bool:
-        if not self._undo:
-            return False
-        if not self._stopped:  # the new one was started, to prove itself
-            self._interrupt()
-        self.apply(self._undo, lambda count: None)
-        return True
 
     def _remove(self, paths: Iterable[str]) -> None:
         """Those that are there."""

@@ -184,6 +184,7 @@ class WorkflowBoard(Placing):
         """The board starts anew when its files have changed, and once more at its console, which is heard from then."""
         if self.changed:
             time.sleep(RELOAD_S)
+        self.close()
         self._console = WebConsole(f"ws://{self._place[0]}:{self._place[1]}/cp/serial/", self._token, self.target)
         self._console.restart()
 
