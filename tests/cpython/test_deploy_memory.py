@@ -129,7 +129,7 @@ def test_application_that_does_not_serve(webhal, tmp_path):
 def test_memory_is_of_one_file_on_one_board(webhal, arguments):
     code, output, errors = webhal("check", "--memory", "app.py", *arguments)
     assert (code, output) == (2, "")
-    assert errors == "webhal: --memory takes one FILE, and one --target of esp8266 and esp32\n"
+    assert errors == "webhal: --memory takes one FILE, and one --target of esp8266, esp32, rp2\n"
 
 
 def test_words_of_another_width(webhal, application, monkeypatch):

@@ -31,8 +31,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="DIR_OR_FILE",
         action="append",
         type=Path,
-        default=[],
-        help="with --memory: what the application reads; may be given several times",
+        help="with --memory: what is deployed with FILE, as `webhal deploy` takes it",
     )
 
 

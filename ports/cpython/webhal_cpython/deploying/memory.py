@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 
 from webhal_cpython.cli import complain
 from webhal_cpython.compiling import compile_mpy
-from webhal_cpython.deploying import DeployError, fileset, rom
+from webhal_cpython.deploying import DeployError, fileset, project, rom
 from webhal_cpython.deploying.board import Facts
 from webhal_cpython.deploying.console import last_words, wait_for_address
 from webhal_cpython.deploying.library import imports
@@ -33,7 +33,7 @@ from webhal_cpython.deploying.library import imports
 if TYPE_CHECKING:
     from webhal.testing.boards.machine import MicroPythonBoard
 
-TARGETS = ("esp8266", "esp32")
+TARGETS = ("esp8266", "esp32", "rp2")
 _PLENTY = 256  # KB, in which any application is to answer
 _CLIENTS = 4  # at once: a browser opens several connections
 _ROUNDS = 2  # of all requests, by each client
@@ -96,14 +96,14 @@ class Route:
 def main(arguments: argparse.Namespace) -> int:
     targets = arguments.target or []
     if len(arguments.files) != 1 or len(targets) != 1 or targets[0] not in TARGETS:
-        return complain(f"--memory takes one FILE, and one --target of {' and '.join(TARGETS)}", 2)
+        return complain(f"--memory takes one FILE, and one --target of {', '.join(TARGETS)}", 2)
+    arguments.file = Path(arguments.files[0])
     try:
-        check = Check(fileset.read_application(Path(arguments.files[0])), arguments.assets, targets[0])
-        fits = False
-        for line, good in check.report(free(targets[0])):
+        project.complete(arguments)
+        check = Check(fileset.read_application(arguments.file), arguments.assets, targets[0])
+        for line in check.report(free(targets[0])):
             print(line, flush=True)
-            fits = fits or good
-        return 0 if fits else 1
+        return 0 if check.fits else 1
     except DeployError as error:
         for line in str(error).split("\n"):
             complain(line)
@@ -122,14 +122,15 @@ def explain(application: fileset.Application, assets: list[Path], facts: Facts) 
     if facts.dialect in TARGETS and facts.memory:
         yield "as `webhal check --memory` measures it on a simulated board:"
         try:
-            for line, _ in Check(application, assets, facts.dialect).report(facts.memory // 1024):
-                yield line
+            yield from Check(application, assets, facts.dialect).report(facts.memory // 1024)
         except DeployError as error:
             yield from str(error).split("\n")
 
 
 class Check:
     """Measures one application."""
+
+    fits = False  # somehow, once all was measured
 
     def __init__(self, application: fileset.Application, assets: list[Path], target: str) -> None:
         """Raises DeployError without a MicroPython of 32 bits, or for an application that does not start."""
@@ -144,23 +145,21 @@ class Check:
         self._hardware = ("machine", *_others(application))
         self.routes = self._ask_for_routes()
 
-    def report(self, have: int) -> Iterator[tuple[str, bool]]:
-        """Lines for somebody whose board has so many KB, and whether each says that the application fits."""
-        yield (
-            f"{self.target}, {have} KB free at its start; {_CLIENTS} clients ask for {len(self.routes)} routes:",
-            False,
-        )
+    def report(self, have: int) -> Iterator[str]:
+        """Lines for somebody whose board has so many KB."""
+        yield f"{self.target}, {have} KB free at its start; {_CLIENTS} clients ask for {len(self.routes)} routes:"
         for route in self.routes:
             if route.status is None:
-                yield f"    {route}: no answer within {_ANSWER_S} s, so it is left out", False
+                yield f"    {route}: no answer within {_ANSWER_S} s, so it is left out"
             elif route.status >= 500:
-                yield f"    {route}: {route.status}, maybe for what stands for hardware here", False
+                yield f"    {route}: {route.status}, maybe for lack of hardware, or of a file that --with is to name"
         fits = []
         for need in self.needs():
             fits.append(need.smallest <= have)
             words = f"{have - need.smallest} KB to spare" if fits[-1] else f"{need.smallest - have} KB too few"
-            yield f"  {need.layout:44} keeps {need.keeps:3} KB, needs {need.smallest:3} KB: {words}", fits[-1]
-        yield self._advice(fits), False
+            yield f"  {need.layout:44} keeps {need.keeps:3} KB, needs {need.smallest:3} KB: {words}"
+        self.fits = any(fits)
+        yield self._advice(fits)
 
     def _advice(self, fits: list[bool]) -> str:
         if fits[0]:

@@ -19,6 +19,7 @@ from webhal_cpython.deploying.plan import RECORD, ROM, digest, read_record, writ
 FIRMWARE = {  # that has one
     "esp8266": "the firmware ESP8266_GENERIC, variant FLASH_2M_ROMFS, has one",
     "esp32": "a firmware built with MICROPY_VFS_ROM has one, none of those to download",
+    "rp2": "a firmware built with MICROPY_HW_ROMFS_BYTES has one, none of those to download",
 }
 _PIECE = 512  # bytes written at once: a multiple of every chip's least write
 _MAGIC = b"\xd2\xcd1"  # with which an image begins
