@@ -4,7 +4,6 @@
 headless Chromium) are clients. A client that is missing skips the test, under CI it fails it.
 """
 
-import functools
 import os
 import queue
 import re
@@ -17,14 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from webhal_cpython.compiling import compile_library
-from webhal_cpython.deploying import fileset
-
 PATIENCE_S = 60  # for what takes a moment; the rest is for a machine under load
 
 WEBHAL = str(Path(sys.executable).with_name("webhal"))
-
-_compile_once = functools.cache(compile_library)
 
 # A job in the background ignores it, and so would its children.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -83,12 +77,6 @@ class Process:
     def stop(self, signal):
         self.popen.send_signal(signal)
         return self.end()
-
-
-@pytest.fixture(autouse=True)
-def library_compiled_once(monkeypatch):
-    """Hundreds of deployments send the same files of webhal."""
-    monkeypatch.setattr(fileset, "compile_library", lambda source, shared: _compile_once(source, frozenset(shared)))
 
 
 @pytest.fixture

@@ -362,6 +362,46 @@ def test_address_that_is_none(webhal, target):
     assert "is not http://BOARD or http://BOARD:PORT" in output
 
 
+# -- at each save --------------------------------------------------------------------------------------------
+
+
+def test_watch_deploys_at_each_save_and_shows_what_the_board_says(boards, start, tmp_path):
+    there = boards()
+    (tmp_path / "static").mkdir()
+    (tmp_path / "app.py").write_text("import greeting\n" + HELLO.replace('"hello"', "greeting.text()"))
+    (tmp_path / "greeting.py").write_text("print('up')\ndef text():\n    print('asked')\n    return 'one'\n")
+    process = start.webhal(
+        *("deploy", tmp_path / "app.py", "--to", there.target, "--watch", "--with", tmp_path / "static", *WIFI)
+    )
+    process.line("^up$")
+    process.line("answers: 200 OK")
+    assert get(there) == "one"
+    process.line("^asked$")
+    (tmp_path / "greeting.py").write_text("def text():\n    return 'two'\n")
+    process.line("^sent: 1 file, ")
+    process.line("answers: 200 OK")
+    assert get(there) == "two"
+    (tmp_path / "greeting.py").write_text("def text()\n")
+    (tmp_path / "static" / "a.txt").write_text("a")
+    time.sleep(1)  # what is told of it comes on another stream
+    (tmp_path / "greeting.py").write_text("raise ValueError\n")
+    (tmp_path / "greeting.py").write_text("def text():\n    return 'three'\n")
+    process.line("answers: 200 OK")
+    while get(there) != "three":
+        process.line("answers: 200 OK")
+    assert (there.folder / "static" / "a.txt").exists()
+    code, errors = process.stop(signal.SIGINT)
+    assert code == 0
+    assert "greeting.py:1: " in errors
+    assert get(there) == "three"
+
+
+def test_watch_is_for_one_board(webhal, tmp_path, monkeypatch):
+    (tmp_path / "app.py").write_text(HELLO)
+    monkeypatch.setenv(finding.BOARDS, "/dev/one /dev/two")
+    assert "--watch is for one board" in webhal("deploy", tmp_path / "app.py", "--all", "--watch")[2]
+
+
 # -- all at once ---------------------------------------------------------------------------------------------
 
 

@@ -202,12 +202,12 @@ def test_what_is_left_of_webhal_is_the_same_program_on_the_same_lines(runtime):
 
 def test_private_constants_of_webhal_are_not_kept_by_name():
     source = "{0}TEN = 1 << 3\n{0}WORDS = (\n    b'two '\n    b'words'\n)\ndef f():\n    return {0}TEN, {0}WORDS\n"
-    private = compiling.compile_library(source.format("_"), set())
+    private = compiling.compile_library(source.format("_"), frozenset())
     assert b"TEN" not in private and b"WORDS" not in private and b"two words" in private
-    assert b"_TEN" in compiling.compile_library(source.format("_"), {"_TEN"})
-    assert b"TEN" in compiling.compile_library(source.format(""), set())
+    assert b"_TEN" in compiling.compile_library(source.format("_"), frozenset({"_TEN"}))
+    assert b"TEN" in compiling.compile_library(source.format(""), frozenset())
     late = "def f():\n    return _TEN\n\n_TEN = 10\n"  # which mpy-cross would not find
-    assert b"_TEN" in compiling.compile_library(late, set())
+    assert b"_TEN" in compiling.compile_library(late, frozenset())
 
 
 def test_bytecode():
@@ -320,6 +320,18 @@ def test_asset_of_the_applications_folder_keeps_its_path_there(tmp_path, monkeyp
     assert sent(tmp_path / "demo", "../linked/e/f.txt") == {"linked/e/f.txt"}
 
 
+def test_saves_that_matter_to_a_board(tmp_path):
+    folder, outside = tmp_path / "demo", tmp_path / "out"
+
+    def concerns(*names):
+        return [name for name in names if fileset.concerns(folder / name, folder, [folder / "static", outside])]
+
+    names = ["app.py", "pack/a.py", "settings.toml", "static/a.css"]
+    assert concerns(*names) == names
+    assert fileset.concerns(outside / "b", folder, [outside])
+    assert not concerns("a.txt", "tests/test_app.py", "tests/a.py", ".git/a.py", "static/.a.swp", "__pycache__/a.pyc")
+
+
 @pytest.mark.parametrize("name", ["settings.toml", "app.py", ".env", "tests", "conftest.py", "static/.git", "key.txt"])
 def test_asset_that_is_never_sent_is_refused_by_its_name(tmp_path, name):
     touch(tmp_path, "app.py", "settings.toml", ".env", "tests/a", "conftest.py", "static/.git/a")
@@ -361,15 +373,18 @@ def hear(*pieces):
 
 
 def test_board_tells_where_it_listens():
-    assert console.wait_for_address(hear(b"x\r\n", AT + LISTENING[:20], LISTENING[20:]), "", None) == ("10.0.0.7", 9003)
-    assert console.wait_for_address(hear(AT), "", 81) == ("10.0.0.7", 81)
-    assert console.wait_for_address(hear(LISTENING), "", 81) == ("10.0.0.7", 81)
+    assert console.wait_for_address(hear(b"x\r\n", AT + LISTENING[:20], LISTENING[20:]), "", None, print) == (
+        "10.0.0.7",
+        9003,
+    )
+    assert console.wait_for_address(hear(AT), "", 81, print) == ("10.0.0.7", 81)
+    assert console.wait_for_address(hear(LISTENING), "", 81, print) == ("10.0.0.7", 81)
 
 
 def test_address_alone_tells_no_port(monkeypatch):
     monkeypatch.setattr(console, "_START_S", 0.01)
     with pytest.raises(DeployError, match="does not tell within 0.01 s that it listens; it says:\n *webhal: the board"):
-        console.wait_for_address(hear(AT, LISTENING[:-3]), "", None)
+        console.wait_for_address(hear(AT, LISTENING[:-3]), "", None, print)
 
 
 # -- the plan ------------------------------------------------------------------------------------------------

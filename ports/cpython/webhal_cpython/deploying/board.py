@@ -22,6 +22,7 @@ PORT_TAKEN = (
     " in the board's settings.toml"
 )
 
+Show = Callable[[bytes], None]
 Advance = Callable[[int], None]  # called with the number of bytes that were sent
 
 
@@ -117,10 +118,11 @@ class Board(Protocol):
     def start(self, rejoin: bool) -> None:
         """Start what is deployed, from the beginning; `rejoin`: with a radio that is in no network any more."""
 
-    def address(self, port: int | None) -> tuple[str, int]:
+    def address(self, port: int | None, show: Show) -> tuple[str, int]:
         """Wait until the application listens: the board's host (HOST:PORT for a simulated one), and its port.
 
-        `port`: where it listens, if the board cannot tell; then an address is enough.
+        port    where it listens, if the board cannot tell; then an address is enough
+        show    gets what the board has said meanwhile
         """
 
     def hear(self, seconds: float) -> bytes:
@@ -128,6 +130,9 @@ class Board(Protocol):
 
     def cancel(self) -> None:
         """Let what another thread does with it end at once, with a DeployError."""
+
+    def go_on(self) -> None:
+        """What was stopped starts anew. Raises DeployError where it cannot."""
 
     def close(self) -> None:
         """Let go of the board, which goes on: what was stopped starts anew. Raises DeployError where it cannot."""

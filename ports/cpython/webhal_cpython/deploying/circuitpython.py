@@ -88,6 +88,9 @@ class Placing:
     def cancel(self) -> None:
         """Nothing: no way of these stops the application."""
 
+    def go_on(self) -> None:
+        """Nothing, for the same reason."""
+
     def complete(self) -> None:
         """Put in place what an interrupted deployment has left to do."""
         waiting = self.get(FIRST)

@@ -25,10 +25,12 @@ _ENDS = (">>>", "Code done running.", "Use CTRL-D to reload.")  # the applicatio
 _TITLE = re.compile(r"\x1b\].*?(?:\x1b\\|\x07|\Z)", re.DOTALL)
 
 
-def wait_for_address(hear: Callable[[float], bytes], target: str, port: int | None) -> tuple[str, int]:
+def wait_for_address(
+    hear: Callable[[float], bytes], target: str, port: int | None, show: Callable[[bytes], None]
+) -> tuple[str, int]:
     """Host and port in what the board says. `hear` waits so many seconds for more of it.
 
-    `port`: the one to take; then an address is enough.
+    `port`: the one to take; then an address is enough. `show` gets all that it says, if it listens.
 
     Raises DeployError with what the board says instead, after _START_S at the latest.
     """
@@ -47,6 +49,7 @@ def wait_for_address(hear: Callable[[float], bytes], target: str, port: int | No
             if place:  # what comes with it may be a traceback, and is not to be lost
                 give_up = time.monotonic() + _SETTLE_S
     if place:
+        show(said)
         return place[1], port or int(place[2])
     raise DeployError(
         f"{target}: the board does not tell within {_START_S} s that it listens; "
@@ -122,8 +125,8 @@ class Console:
         finally:  # a Ctrl-C at this computer does not leave the board without its program
             self.write(b"\x04")
 
-    def address(self, port: int | None) -> tuple[str, int]:
-        return wait_for_address(self.hear, self.port, port)
+    def address(self, port: int | None, show: Callable[[bytes], None]) -> tuple[str, int]:
+        return wait_for_address(self.hear, self.port, port, show)
 
     def hear(self, seconds: float) -> bytes:
         try:

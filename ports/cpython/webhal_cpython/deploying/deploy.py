@@ -23,8 +23,9 @@ from webhal_cpython.deploying import (
     rom,
     settings,
     verify,
+    watching,
 )
-from webhal_cpython.deploying.board import PORT_TAKEN, Board, held, judge
+from webhal_cpython.deploying.board import PORT_TAKEN, Board, Show, held, judge
 from webhal_cpython.deploying.progress import Progress
 from webhal_cpython.deploying.together import each
 
@@ -66,6 +67,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     kind.add_argument(
         "--rom", action="store_true", help="put all into the board's ROM partition, the application and assets too"
     )
+    parser.add_argument(
+        "--watch", action="store_true", help="deploy again at each save, and show what the board says in between"
+    )
     parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
     parser.add_argument("--no-verify", dest="verify", action="store_false", help="do not wait for the board to serve")
     parser.add_argument(
@@ -90,6 +94,8 @@ class _Wish:
     own_settings: dict[str, str]  # as they are written
     asked: bool = False  # for the WiFi to join
     cancelled: bool = False
+    rejoin: bool = True  # before it proves itself
+    show: Show = lambda said: None
     boards: list[Board] = field(default_factory=list)  # in use
 
     def cancel(self) -> None:
@@ -102,9 +108,10 @@ def main(arguments: argparse.Namespace) -> int:
     progress = Progress(arguments.all)
     try:
         project.complete(arguments)
-        application = fileset.read_application(arguments.file)
         targets = _targets(arguments)
-        wish = _Wish(application, arguments, _own_settings(arguments, progress))
+        if arguments.watch:
+            return _watch(targets, arguments, progress)
+        wish = _wish(arguments, progress)
     except DeployError as error:
         return complain_about(error)
     try:
@@ -117,6 +124,40 @@ def main(arguments: argparse.Namespace) -> int:
     if arguments.all:
         print(f"{len(targets) - len(failures)} of {len(targets)} boards done")
     return 1 if failures else 0
+
+
+def _wish(arguments: argparse.Namespace, progress: Progress) -> _Wish:
+    return _Wish(fileset.read_application(arguments.file), arguments, _own_settings(arguments, progress))
+
+
+def _watch(targets: list[str], arguments: argparse.Namespace, progress: Progress) -> int:
+    """Deploy at each save, until Ctrl-C."""
+    if len(targets) != 1:
+        raise DeployError("--watch is for one board: choose it with --to")
+    saves = watching.Saves(arguments.file.parent, arguments.assets)
+    rejoin = True
+    try:
+        while True:
+            try:
+                wish = _wish(arguments, progress)
+                wish.rejoin, wish.show = rejoin, watching.show
+                board = _open(targets[0], wish)
+                with held(board):
+                    try:
+                        _deploy_to(board, wish, progress)
+                        rejoin = False  # only changed settings may prove wrong
+                    except DeployError as error:
+                        rejoin = True
+                        complain_about(error)
+                    board.go_on()
+                    saves.wait(board.hear)
+            except DeployError as error:
+                complain_about(error)
+                saves.wait(lambda seconds: b"")
+    except KeyboardInterrupt:
+        return 0
+    finally:
+        progress.close()
 
 
 def complain_about(error: DeployError) -> int:
@@ -147,10 +188,9 @@ def _own_settings(arguments: argparse.Namespace, progress: Progress) -> dict[str
         progress.say("", "settings.toml was readable by others; now it is yours alone")
     own = settings.parse(text)
     if arguments.wifi_ssid is not None:
-        password = arguments.wifi_password
-        if password is None:
-            password = _ask_password(f"Password of the WiFi {arguments.wifi_ssid}: ")
-        own.update(_wifi(arguments.wifi_ssid, password))
+        if arguments.wifi_password is None:
+            arguments.wifi_password = _ask_password(f"Password of the WiFi {arguments.wifi_ssid}: ")
+        own.update(_wifi(arguments.wifi_ssid, arguments.wifi_password))
     elif arguments.wifi_password is not None:
         raise DeployError("--wifi-password needs --wifi-ssid")
     return own
@@ -200,10 +240,7 @@ def _typed(ask: Callable[[str], str], prompt: str) -> str:
 def _deploy(target: str, wish: _Wish, progress: Progress) -> DeployError | None:
     """Deploy to one board; the error, if one ended it."""
     try:
-        password = wish.arguments.password
-        if password is None:
-            password = settings.value(wish.own_settings.get("CIRCUITPY_WEB_API_PASSWORD", '""')) or None
-        board = finding.open_board(target, password, wish.arguments.console)
+        board = _open(target, wish)
         with held(board):
             wish.boards.append(board)
             if not wish.cancelled:
@@ -212,6 +249,13 @@ def _deploy(target: str, wish: _Wish, progress: Progress) -> DeployError | None:
         text = str(error)
         return error if text.startswith(target) else DeployError(f"{target}: {text}")
     return None
+
+
+def _open(target: str, wish: _Wish) -> Board:
+    password = wish.arguments.password
+    if password is None:
+        password = settings.value(wish.own_settings.get("CIRCUITPY_WEB_API_PASSWORD", '""')) or None
+    return finding.open_board(target, password, wish.arguments.console)
 
 
 def _deploy_to(board: Board, wish: _Wish, progress: Progress) -> None:
@@ -244,6 +288,7 @@ def _deploy_to(board: Board, wish: _Wish, progress: Progress) -> None:
     with progress.sending(board.target, todo.size) as advance:
         sent = board.apply(todo, advance)
     _announce(todo, say, sent)
+    wish.rejoin = wish.rejoin or settings.NAME in todo.send
     try:
         _start(board, wish, say)
     except DeployError as error:
@@ -262,9 +307,9 @@ def _expect_modules(board: Board, application: fileset.Application) -> None:
 def _start(board: Board, wish: _Wish, say: Callable[[str], None]) -> None:
     """Start what is deployed, and see that it serves. Raises DeployError."""
     arguments = wish.arguments
-    board.start(rejoin=True)  # else a radio that has joined already would prove nothing of changed settings
+    board.start(wish.rejoin)  # a radio that has joined already would prove nothing of changed settings
     if arguments.verify:
-        where = verify.url(*board.address(arguments.port), arguments.probe)
+        where = verify.url(*board.address(arguments.port, wish.show), arguments.probe)
         try:
             say(f"{where} answers: {verify.probe(where, board)}")
         except verify.OutOfMemory as error:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from webhal_cpython.deploying import DeployError
-from webhal_cpython.deploying.board import Facts
+from webhal_cpython.deploying.board import Facts, Show
 from webhal_cpython.deploying.circuitpython import RELOAD_S, Placing
 from webhal_cpython.deploying.console import Console
 
@@ -118,13 +118,13 @@ class DriveBoard(Placing):
                 self._open_console = Console(self.console)
             self._open_console.restart()
 
-    def address(self, port: int | None) -> tuple[str, int]:
+    def address(self, port: int | None, show: Show) -> tuple[str, int]:
         if not self._open_console:
             raise DeployError(
                 f"{self.target}: all is sent, but no serial port of this board is found that tells its address;"
                 " name it with --console, or leave the check out with --no-verify"
             )
-        return self._open_console.address(port)
+        return self._open_console.address(port, show)
 
     def hear(self, seconds: float) -> bytes:
         return self._open_console.hear(seconds) if self._open_console else b""

@@ -155,6 +155,20 @@ def _asset(path: Path, application: Application) -> Iterable[tuple[str, Path]]:
     return [(file.relative_to(base).as_posix(), file) for file in found]
 
 
+def concerns(file: Path, folder: Path, assets: Iterable[Path]) -> bool:
+    """Whether a change of this file may change what is deployed of the application in `folder`, with these assets.
+
+    All paths are absolute.
+    """
+    if file == folder / "settings.toml":
+        return True
+    places = [folder] if file.suffix == ".py" else []
+    for place in [*places, *assets]:
+        if file.is_relative_to(place) and not any(map(_NO_ASSET.fullmatch, file.relative_to(place).parts)):
+            return True
+    return False
+
+
 def _content(file: Path) -> bytes:
     try:
         return file.read_bytes()

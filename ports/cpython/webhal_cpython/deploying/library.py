@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib.util
 from collections.abc import Iterable
 from pathlib import Path
@@ -91,11 +92,12 @@ def _closure(roots: set[str], everything: dict[str, Path], without: set[str]) ->
     return found
 
 
-def shared_names(runtime: str) -> set[str]:
+@functools.cache
+def shared_names(runtime: str) -> frozenset[str]:
     """The names that some module of a board's imports from another one."""
     trees = [ast.parse(file.read_text(encoding="utf-8")) for file in select([], runtime, "full").values()]
     statements = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
-    return {alias.name for statement in statements for alias in statement.names}
+    return frozenset(alias.name for statement in statements for alias in statement.names)
 
 
 def imports(tree: ast.AST) -> set[str]:

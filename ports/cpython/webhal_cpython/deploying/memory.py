@@ -233,7 +233,7 @@ class Check:
     def _serving(self, layout: Layout, heap: int) -> Iterator[MicroPythonBoard]:
         """Raises DeployError with the traceback if it does not come up."""
         with self._board(layout, heap) as (board, hear):
-            wait_for_address(hear, self.target, None)
+            wait_for_address(hear, self.target, None, lambda said: None)
             yield board
 
     # -- measuring -------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from webhal_cpython.deploying import DeployError
-from webhal_cpython.deploying.board import Advance, Facts, let_go
+from webhal_cpython.deploying.board import Advance, Facts, Show, let_go
 from webhal_cpython.deploying.console import wait_for_address, why_not
 from webhal_cpython.deploying.plan import NEW, NOTICE, RECORD, Plan, digest, undo
 from webhal_cpython.deploying.rom import Partition
@@ -193,14 +193,18 @@ class SerialBoard:
     def close(self) -> None:
         self._line.serial.cancelled = False
         try:
+            self.go_on()
+        finally:
+            self._disconnect()
+
+    def go_on(self) -> None:
+        try:
             if self._stopped:
                 self.start(rejoin=False)
         except DeployError as error:
             raise DeployError(
                 f"{self.target}: its application was stopped and does not start again: press its reset button"
             ) from error
-        finally:
-            self._disconnect()
 
     def _disconnect(self) -> None:
         with contextlib.suppress(Exception):
@@ -441,8 +445,8 @@ class SerialBoard:
             raise self._lost()
         self._stopped = False
 
-    def address(self, port: int | None) -> tuple[str, int]:
-        return wait_for_address(self.hear, self.target, port)
+    def address(self, port: int | None, show: Show) -> tuple[str, int]:
+        return wait_for_address(self.hear, self.target, port, show)
 
     def hear(self, seconds: float) -> bytes:
         try:

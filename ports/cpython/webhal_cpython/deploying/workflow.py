@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 from webhal_cpython.deploying import DeployError
-from webhal_cpython.deploying.board import PORT_TAKEN, Facts
+from webhal_cpython.deploying.board import PORT_TAKEN, Facts, Show
 from webhal_cpython.deploying.circuitpython import RELOAD_S, Placing
 from webhal_cpython.deploying.console import WebConsole
 
@@ -188,10 +188,10 @@ class WorkflowBoard(Placing):
         self._console = WebConsole(f"ws://{self._place[0]}:{self._place[1]}/cp/serial/", self._token, self.target)
         self._console.restart()
 
-    def address(self, port: int | None) -> tuple[str, int]:
+    def address(self, port: int | None, show: Show) -> tuple[str, int]:
         assert self._console  # start was called
         try:
-            return self._console.address(port)
+            return self._console.address(port, show)
         except DeployError as error:
             _, line, said = str(error).partition("\n")
             if "EADDRINUSE" not in said:
