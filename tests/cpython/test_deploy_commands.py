@@ -90,17 +90,18 @@ def commands(document):
 
 @pytest.mark.parametrize("document", ["README.md", "docs/deploying.md"])
 def test_commands_of_the_documentation(webhal, boards, tmp_path, monkeypatch, document):
-    """From nothing to a served page, as it is written there."""
-    there = boards()
+    """From nothing to a page that the smallest board serves, from its ROM, as it is written there."""
+    there = boards(MicroPythonBoard, "esp8266", rom=320 << 10)
     monkeypatch.setenv(finding.BOARDS, there.target)
     monkeypatch.chdir(tmp_path)
     found = commands(document)
-    new, deploy = ["new", "demo"], "deploy demo/app.py --with demo/static".split()
+    new, deploy = ["new", "demo"], ["deploy", "demo/app.py"]
     assert new in found and deploy in found
     assert webhal(*new)[::2] == (0, "")
     (tmp_path / "demo" / "settings.toml").write_text("CIRCUITPY_WIFI_SSID = 'home'\n")
     assert webhal(*deploy)[::2] == (0, "")
     assert "<h1>demo</h1>" in get(there)
+    assert "sans-serif" in get(there, "/style.css")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -110,7 +111,7 @@ def test_simulated_board_of_the_documentation(start, micropython, webhal, tmp_pa
     url = process.line("is at (http://[^ ]*)")[1]
     monkeypatch.chdir(tmp_path)
     webhal("new", "demo")
-    assert webhal("deploy", "demo/app.py", "--with", "demo/static", *WIFI, "--to", target)[0] == 0
+    assert webhal("deploy", "demo/app.py", *WIFI, "--to", target)[0] == 0
     assert b"<h1>demo</h1>" in urllib.request.urlopen(url, timeout=30).read()
     assert process.stop(number)[0] == 0
 
@@ -134,8 +135,8 @@ def test_new_application_is_deployed_and_served_as_it_says(webhal, boards, tmp_p
 def test_new_says_its_command_so_that_a_shell_takes_it(webhal, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     _, output, _ = webhal("new", "the lamp")
-    command = re.search(r"^ +webhal (deploy .*)$", output, re.MULTILINE)[1]
-    assert shlex.split(command)[1::2] == ["the lamp/app.py", "the lamp/static"]
+    for command in re.findall(r"^ +webhal (.*)$", output, re.MULTILINE):
+        assert shlex.split(command)[1:] == ["the lamp/app.py"]
 
 
 def test_new_application_passes_its_tests_and_runs_on_every_board(webhal, tmp_path, monkeypatch):
@@ -146,6 +147,35 @@ def test_new_application_passes_its_tests_and_runs_on_every_board(webhal, tmp_pa
     )
     assert done.returncode == 0, done.stdout
     assert webhal("check", "demo/app.py") == (0, "", "")
+
+
+@pytest.mark.parametrize("folder, file", [(".", "demo/app.py"), ("demo", "app.py"), ("elsewhere", "../demo/app.py")])
+def test_new_application_serves_its_files_from_any_folder(webhal, start, tmp_path, monkeypatch, folder, file):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+    webhal("new", "demo")
+    process = start.webhal("run", file, "--port", "0", cwd=tmp_path / folder)
+    url = process.line("(http://[^ ]*/)")[1]
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    for path, content in (("", "<h1>demo</h1>"), ("style.css", "sans-serif")):
+        with opener.open(url + path, timeout=30) as answer:
+            assert content in answer.read().decode()
+    assert process.stop(signal.SIGINT)[0] == 0
+
+
+def test_new_application_has_one_port_on_a_pc_and_one_on_a_board(webhal, boards, start, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    webhal("new", "demo")
+    ports = []
+    monkeypatch.setattr(
+        "webhal_cpython.deploying.verify.url", lambda host, port, path: ports.append(port) or f"http://{host}/"
+    )
+    assert webhal("deploy", "demo/app.py", "--to", boards().target, *WIFI)[0] == 0
+    assert ports == [80]
+    text = (tmp_path / "demo/app.py").read_text()
+    (tmp_path / "shown.py").write_text(text.replace("app.run(port=", "print("))
+    shown = subprocess.run([sys.executable, "shown.py"], capture_output=True, text=True, check=True)
+    assert shown.stdout == "8000\n"
 
 
 def test_new_settings_are_private(webhal, tmp_path, monkeypatch):

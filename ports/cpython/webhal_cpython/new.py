@@ -9,7 +9,11 @@ from pathlib import Path
 from webhal_cpython.cli import complain
 
 _APP = """\
+import sys
+
 from webhal import App
+
+PORT = 8000 if sys.implementation.name == "cpython" else 80  # on a PC, on a board
 
 app = App()
 
@@ -35,12 +39,21 @@ def page(request):
 
 @app.get("/style.css")
 def style(request):
-    with open("static/style.css") as file:
-        return file.read(), 200, {"Content-Type": "text/css; charset=utf-8"}
+    return read("static/style.css"), 200, {"Content-Type": "text/css; charset=utf-8"}
+
+
+def read(name):
+    \"\"\"The text of a file beside this one, wherever the program was started.\"\"\"
+    for folder in sys.path:
+        try:
+            with open(folder + "/" + name if folder else name) as file:
+                return file.read()
+        except OSError:
+            pass
 
 
 if __name__ == "__main__":
-    app.run(port=80)
+    app.run(port=PORT)
 """
 
 _SETTINGS = """\
@@ -60,6 +73,19 @@ def test_page():
     answer = TestClient(app).get("/")
     assert answer.status == 200
     assert "It works." in answer.text
+
+
+def test_style():
+    answer = TestClient(app).get("/style.css")
+    assert answer.status == 200
+    assert "sans-serif" in answer.text
+"""
+
+_PROJECT = """\
+# What `webhal deploy` puts on a board.
+[tool.webhal]
+app = "app.py"
+with = ["static"]
 """
 
 _README = """\
@@ -67,11 +93,12 @@ _README = """\
 
 On this computer, at http://localhost:8000/:
 
-    webhal run app.py --port 8000
+    webhal run app.py
 
 On a board that is plugged in (MicroPython, or CircuitPython); the WiFi is named in settings.toml:
 
-    webhal deploy app.py --with static
+    webhal deploy             once
+    webhal deploy --watch     again at each save
 
 Tests:
 
@@ -86,6 +113,7 @@ _FILES = {
     "app.py": _APP,
     "settings.toml": _SETTINGS,
     "static/style.css": _STYLE,
+    "pyproject.toml": _PROJECT,
     "conftest.py": _CONFTEST,
     "tests/test_app.py": _TEST,
     "README.md": _README,
@@ -109,7 +137,7 @@ def main(arguments: argparse.Namespace) -> int:
             file.parent.mkdir(exist_ok=True)
             # settings.toml will hold a password: nobody else may read it, from the first moment on
             with open(
-                os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600 if file.suffix == ".toml" else 0o666),
+                os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600 if path == "settings.toml" else 0o666),
                 "w",
                 encoding="utf-8",
                 newline="\n",
@@ -119,6 +147,7 @@ def main(arguments: argparse.Namespace) -> int:
         return complain(f"{folder} is there already; choose another name")
     except OSError as error:
         return complain(f"cannot make {folder}: {error.strerror}")
-    print(f"Made {folder}. Name your WiFi in {folder / 'settings.toml'}, then:")
-    print(f"    webhal deploy {shlex.quote(str(folder / 'app.py'))} --with {shlex.quote(str(folder / 'static'))}")
+    application = shlex.quote(str(folder / "app.py"))
+    print(f"Made {folder}. It is served on this computer by\n    webhal run {application}")
+    print(f"and on a board, when your WiFi stands in {folder / 'settings.toml'}, by\n    webhal deploy {application}")
     return 0
