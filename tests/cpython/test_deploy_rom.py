@@ -221,6 +221,21 @@ def test_partition_that_is_too_small(board, deploy, project):
     assert code == 1 and re.search(r"has 8 KB, and \d+ KB are needed$", errors)
 
 
+def test_names_in_rom_are_ascii(board, deploy, project):
+    (project / "größe.txt").write_text("")
+    there = board()
+    assert deploy(there, project, "--with", str(project / "größe.txt"))[::2] == (0, "")
+    code, _, errors = deploy(there, project, "--with", str(project / "größe.txt"), "--rom")
+    assert code == 1 and errors.endswith("größe.txt: a name in ROM is ASCII\n")
+    assert page(there) == answer("one")
+
+
+def test_application_is_main_in_rom_too():
+    source = 'app = App(__name__)\nprint(f"{__name__}")\nif __name__ == "__main__": app.run()\n'
+    compiled = source.replace("(__name__)", '("__main__")').replace("if __name__", 'if "__main__"')
+    assert rom._as_main(source) == compiled
+
+
 def test_esp8266_without_a_partition_is_told_of_the_firmware_that_has_one(board, deploy, project):
     there = board(size=0)
     code, output, errors = deploy(there, project)

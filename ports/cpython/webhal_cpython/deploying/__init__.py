@@ -10,6 +10,7 @@
 - library.py, fileset.py, settings.py: what a board shall have: webhal's own files, all files, settings.toml
 - plan.py: what is to be sent and removed
 - rom.py: the ROM partition that some boards have
+- memory.py: how much of a board's memory an application takes
 - verify.py: a request to the board that was deployed to
 - watching.py: the next save, and what the board says until then
 - together.py, progress.py: several boards at the same time; what is shown meanwhile

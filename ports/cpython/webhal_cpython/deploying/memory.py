@@ -9,26 +9,23 @@ from __future__ import annotations
 import argparse
 import ast
 import http.client
-import os
+import queue
 import re
-import socket
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from select import select
 from typing import TYPE_CHECKING
 
 from webhal_cpython.cli import complain
-from webhal_cpython.compiling import compile_mpy
 from webhal_cpython.deploying import DeployError, fileset, project, rom
 from webhal_cpython.deploying.board import Facts
 from webhal_cpython.deploying.console import last_words, wait_for_address
-from webhal_cpython.deploying.library import imports
 
 if TYPE_CHECKING:
     from webhal.testing.boards.machine import MicroPythonBoard
@@ -177,7 +174,7 @@ class Check:
     def _layouts(self) -> Iterator[Layout]:
         source = self._application.sources[""]
         yield Layout("webhal on the file system", self._files)
-        module = {"webhal_app.mpy": compile_mpy(rom.as_main(source), self._main), self._main: b"import webhal_app\n"}
+        module = {rom.MODULE: rom.compile_application(source, self._main), self._main: b"import webhal_app\n"}
         yield Layout("and the application in a module beside it", {**self._files, **module})
         for name, whole in (("webhal in ROM", False), ("all in ROM (--rom)", True)):
             outside, inside = rom.split(self._full, self._main, source, whole)
@@ -207,11 +204,10 @@ class Check:
             if layout.image:
                 board.rom_file.write_bytes(layout.image + bytes(-len(layout.image) % 4096))
             with board:
-                line = os.open(board.target, os.O_RDONLY | os.O_NOCTTY)  # pyserial would throw away what was said
-                try:
-                    yield board, lambda seconds: os.read(line, 4096) if select([line], [], [], seconds)[0] else b""
-                finally:
-                    os.close(line)
+                # Not pyserial's, which would throw away what was said already; and read all the time, lest it fill up.
+                said: queue.Queue[bytes] = queue.Queue()
+                threading.Thread(target=_listen, args=(board.target, said), daemon=True).start()
+                yield board, lambda seconds: _next(said, seconds)
 
     def _ask_for_routes(self) -> list[Route]:
         files = {**self._files, "webhal_app.py": self._files[self._main], self._main: _LIST}
@@ -243,8 +239,8 @@ class Check:
         if keeps is None:
             raise DeployError(f"{self._application.path} does not answer twice alike, so its memory cannot be measured")
         least, enough = keeps - _EXACT, keeps
-        while self._try(layout, enough) is None:
-            least, enough = enough, enough + 2 * (enough - least)
+        while enough < _PLENTY and self._try(layout, enough) is None:
+            least, enough = enough, min(_PLENTY, enough + 2 * (enough - least))
         while enough - least > _EXACT:
             middle = (least + enough) // 2
             if self._try(layout, middle) is None:
@@ -272,6 +268,20 @@ class Check:
             return None
 
 
+def _listen(port: str, said: queue.Queue[bytes]) -> None:
+    """Until the board has no power any more."""
+    with suppress(OSError), open(port, "rb", buffering=0) as line:
+        while piece := line.read(4096):
+            said.put(piece)
+
+
+def _next(said: queue.Queue[bytes], seconds: float) -> bytes:
+    try:
+        return said.get(timeout=seconds)
+    except queue.Empty:
+        return b""
+
+
 def _ask(url: str, method: str, path: str) -> int | None:
     """The status of a whole answer; None if there is none in time."""
     connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=_ANSWER_S)
@@ -279,7 +289,7 @@ def _ask(url: str, method: str, path: str) -> int | None:
         body = b"{}" if method in ("POST", "PUT", "PATCH") else None
         connection.request(method, path, body, {"Content-Type": "application/json"} if body else {})
         answer = connection.getresponse()
-        with suppress(TimeoutError, socket.timeout):  # an answer that goes on for ever
+        with suppress(TimeoutError):  # an answer that goes on for ever
             answer.read(_MOST)
         return answer.status
     except (OSError, http.client.HTTPException):
@@ -290,11 +300,14 @@ def _ask(url: str, method: str, path: str) -> int | None:
 
 def _others(application: fileset.Application) -> list[str]:
     """The modules that an application imports and that are neither its own nor webhal's."""
-    names = set().union(*(imports(tree) for tree in application.trees.values()))
-    found = {node.name for tree in application.trees.values() for node in ast.walk(tree) if isinstance(node, ast.alias)}
-    roots = {name.split(".")[0] for name in names & found}
+    names: set[str] = set()
+    for node in (node for tree in application.trees.values() for node in ast.walk(tree)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module)
     own = {name.split("/")[0].removesuffix(".py") for name in application.sources}
-    return sorted(root for root in roots - own if not root.startswith("webhal"))
+    return sorted({name.split(".")[0] for name in names} - own - {"webhal"})
 
 
 def find_micropython() -> str:

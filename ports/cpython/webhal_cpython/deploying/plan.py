@@ -30,7 +30,7 @@ while True:
     time.sleep(5)
 """
 
-_PACKAGES = ("lib/webhal/", "lib/webhal_micropython/", "lib/webhal_circuitpython/")  # whoever put it there
+PACKAGES = ("lib/webhal/", "lib/webhal_micropython/", "lib/webhal_circuitpython/")  # whoever put it there
 
 
 @dataclass
@@ -117,7 +117,7 @@ def make(
             plan.send[path] = wanted[path]
             if path in actual:
                 plan.replaced.add(path)
-            if path in actual and actual[path] not in recorded.get(path, ()) and not path.startswith(_PACKAGES):
+            if path in actual and actual[path] not in recorded.get(path, ()) and not path.startswith(PACKAGES):
                 plan.keep[path] = _copy(path, actual[path], path in recorded)
     if settings is not None:
         plan.send = {"settings.toml": settings, **plan.send}
@@ -126,7 +126,7 @@ def make(
             continue
         if path in recorded and actual[path] not in recorded[path]:
             plan.left.append(path)
-        elif path in recorded or (path.startswith(_PACKAGES) and (share or _twin(path) in wanted)):
+        elif path in recorded or (path.startswith(PACKAGES) and (share or _twin(path) in wanted)):
             plan.remove.append(path)
         elif path in _SHADOWS or (share and share.hidden_by(path)) or _twin(path) in wanted and path != main:
             raise DeployError(

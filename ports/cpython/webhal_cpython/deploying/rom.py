@@ -11,10 +11,10 @@ import base64
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from webhal_cpython.compiling import compile_mpy
+from webhal_cpython.compiling import CompileError, compile_mpy
 from webhal_cpython.deploying import DeployError
 from webhal_cpython.deploying.board import Advance, Board
-from webhal_cpython.deploying.plan import RECORD, ROM, digest, read_record, write_record
+from webhal_cpython.deploying.plan import PACKAGES, RECORD, ROM, digest, read_record, write_record
 
 FIRMWARE = {  # that has one
     "esp8266": "the firmware ESP8266_GENERIC, variant FLASH_2M_ROMFS, has one",
@@ -24,6 +24,7 @@ FIRMWARE = {  # that has one
 _PIECE = 512  # bytes written at once: a multiple of every chip's least write
 _MAGIC = b"\xd2\xcd1"  # with which an image begins
 
+MODULE = "webhal_app.mpy"  # an application, compiled
 _START = b"""\
 # The application is in the ROM partition, and what it opens by a relative path, too.
 import os
@@ -175,43 +176,51 @@ def divide(
     """What of a MicroPython's `files` goes to the file system, and what into ROM; None if nothing can.
 
     webhal goes into ROM; with `whole` everything, but for a main.py that starts the application, whose text
-    `application` is. `say` is told why nothing can. Raises DeployError, CompileError.
+    `application` is. `say` is told why nothing can. Raises DeployError.
     """
     outside, inside = split(files, board.main, application, whole)
     image = build(inside)
-    complaint = None
-    content = partition.look(len(image))
     if len(image) > partition.size:
         complaint = f"its ROM partition has {partition.size // 1024} KB, and {len(image) // 1024} KB are needed"
-    elif content.valid and not (content.own or whole or ROM in read_record(board.read(RECORD))):
-        complaint = "its ROM partition holds another image, which --rom would replace"
-    if complaint:
         if whole:
             raise DeployError(complaint)
-        say(f"{complaint}: webhal goes to the file system")
-        return None
-    return outside, Share(inside, image, content)
+    else:
+        content = partition.look(len(image))
+        if not content.valid or content.own or whole or ROM in read_record(board.read(RECORD)):
+            return outside, Share(inside, image, content)
+        complaint = "its ROM partition holds another image, which --rom would replace"
+    say(f"{complaint}: webhal goes to the file system")
+    return None
 
 
 def split(
     files: dict[str, bytes], main: str, application: str, whole: bool
 ) -> tuple[dict[str, bytes], dict[str, bytes]]:
-    """What goes to the file system, and what into ROM. Raises CompileError."""
+    """What goes to the file system, and what into ROM. Raises DeployError."""
     if whole:
-        return {main: _START}, {path: data for path, data in files.items() if path != main} | {
-            "webhal_app.mpy": compile_mpy(as_main(application), main)
-        }
-    inside = {path: data for path, data in files.items() if path.startswith("lib/webhal")}
+        inside = {path: data for path, data in files.items() if path != main}
+        return {main: _START}, {**inside, MODULE: compile_application(application, main)}
+    inside = {path: data for path, data in files.items() if path.startswith(PACKAGES)}
     return {path: data for path, data in files.items() if path not in inside}, inside
 
 
-def as_main(source: str) -> str:
-    """`source` as a module for which `__name__` is "__main__"; every line keeps its number."""
+def compile_application(source: str, main: str) -> bytes:
+    """The bytecode of MODULE, whose lines tracebacks call those of `main`. Raises DeployError."""
+    try:
+        return compile_mpy(_as_main(source), main)
+    except CompileError as error:
+        raise DeployError(str(error)) from error
+
+
+def _as_main(source: str) -> str:
+    """`source` as a module for which `__name__` is "__main__", but in f-strings; every line keeps its number."""
     rows = source.encode().split(b"\n")  # which is what ast counts in
-    names = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name) and node.id == "__name__"]
+    tree = ast.parse(source)
+    formatted = {id(inner) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for inner in ast.walk(node)}
+    names = [node for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id == "__name__"]
     for node in sorted(names, key=lambda node: (node.lineno, node.col_offset), reverse=True):
-        row, start = rows[node.lineno - 1], node.col_offset
-        if row[start:].startswith(b"__name__"):  # before Python 3.12 the place of what is in an f-string is not known
+        if id(node) not in formatted:
+            row, start = rows[node.lineno - 1], node.col_offset
             rows[node.lineno - 1] = row[:start] + b'"__main__"' + row[start + len("__name__") :]
     return b"\n".join(rows).decode()
 
@@ -229,13 +238,15 @@ def _size(image: bytes) -> int:
 
 
 def build(files: dict[str, bytes]) -> bytes:
-    """The image that holds these files, and a record of them that says whose it is."""
+    """The image that holds these files, and a record of them that says whose it is. Raises DeployError."""
     from mpremote.romfs import VfsRomWriter
 
     record = write_record({path: {digest(data)} for path, data in files.items()})
     image = VfsRomWriter()
     opened: list[str] = []
     for path, data in sorted({**files, RECORD: record}.items()):
+        if not path.isascii():
+            raise DeployError(f"{path}: a name in ROM is ASCII")
         *folders, name = path.split("/")
         while opened != folders[: len(opened)]:
             image.closedir()
