@@ -67,17 +67,9 @@ class Layout:
     """Where an application's code is."""
 
     name: str
+    advice: str  # if it fits so, and not in those before
     files: dict[str, bytes]
     image: bytes = b""  # of the ROM partition
-
-
-@dataclass(frozen=True)
-class Need:
-    """KB of memory."""
-
-    layout: str
-    keeps: int  # once everything was asked for
-    smallest: int  # that is enough
 
 
 @dataclass(frozen=True)
@@ -127,7 +119,7 @@ def explain(application: fileset.Application, assets: list[Path], facts: Facts) 
 class Check:
     """Measures one application."""
 
-    fits = False  # somehow, once all was measured
+    fits = False  # somehow, once it is reported
 
     def __init__(self, application: fileset.Application, assets: list[Path], target: str) -> None:
         """Raises DeployError without a MicroPython of 32 bits, or for an application that does not start."""
@@ -150,35 +142,36 @@ class Check:
                 yield f"    {route}: no answer within {_ANSWER_S} s, so it is left out"
             elif route.status >= 500:
                 yield f"    {route}: {route.status}, maybe for lack of hardware, or of a file that --with is to name"
-        fits = []
-        for need in self.needs():
-            fits.append(need.smallest <= have)
-            words = f"{have - need.smallest} KB to spare" if fits[-1] else f"{need.smallest - have} KB too few"
-            yield f"  {need.layout:44} keeps {need.keeps:3} KB, needs {need.smallest:3} KB: {words}"
-        self.fits = any(fits)
-        yield self._advice(fits)
-
-    def _advice(self, fits: list[bool]) -> str:
-        if fits[0]:
-            return "It fits as `webhal deploy` sends it to any such board."
-        if fits[1]:
-            return "It fits once main.py is short: move its code into modules beside it, which are sent compiled."
-        if any(fits):
-            return "It fits on a board with a ROM partition: " + rom.FIRMWARE[self.target]
-        return "It does not fit: give it fewer or shorter routes, and fewer modules; or take a larger board."
-
-    def needs(self) -> Iterator[Need]:
+        advice = []
         for layout in self._layouts():
-            yield self._measure(layout)
+            keeps, needs = self._measure(layout)
+            self.fits = self.fits or needs <= have
+            if needs <= have:
+                advice.append(layout.advice)
+            words = f"{have - needs} KB to spare" if needs <= have else f"{needs - have} KB too few"
+            yield f"  {layout.name:44} keeps {keeps:3} KB, needs {needs:3} KB: {words}"
+        yield (
+            advice[0]
+            if advice
+            else "It does not fit: give it shorter answers and fewer modules, or take a larger board."
+        )
 
     def _layouts(self) -> Iterator[Layout]:
         source = self._application.sources[""]
-        yield Layout("webhal on the file system", self._files)
-        module = {rom.MODULE: rom.compile_application(source, self._main), self._main: b"import webhal_app\n"}
-        yield Layout("and the application in a module beside it", {**self._files, **module})
+        yield Layout("webhal on the file system", "It fits as `webhal deploy` sends it to any such board.", self._files)
+        yield Layout(
+            "and the application in a module beside it",
+            "It fits once main.py is short: move its code into modules beside it, which are sent compiled.",
+            {
+                **self._files,
+                rom.MODULE: rom.compile_application(source, self._main),
+                self._main: b"import webhal_app\n",
+            },
+        )
         for name, whole in (("webhal in ROM", False), ("all in ROM (--rom)", True)):
             outside, inside = rom.split(self._full, self._main, source, whole)
-            yield Layout(name, outside, rom.build(inside))
+            advice = f"It fits on a board with a ROM partition: {rom.FIRMWARE[self.target]}"
+            yield Layout(name, advice, outside, rom.build(inside))
 
     # -- a board with it -------------------------------------------------------------------------------
 
@@ -212,7 +205,7 @@ class Check:
     def _ask_for_routes(self) -> list[Route]:
         files = {**self._files, "webhal_app.py": self._files[self._main], self._main: _LIST}
         said = b""
-        with self._board(Layout("", files), _PLENTY) as (_, hear):
+        with self._board(Layout("", "", files), _PLENTY) as (_, hear):
             give_up = time.monotonic() + _START_S
             while b"\n>>>" not in said and _LISTED not in said and time.monotonic() < give_up:
                 said += hear(0.1)
@@ -222,7 +215,7 @@ class Check:
             words = last_words(text)
             complaint = f"{self._application.path} does not come to app.run() on a simulated {self.target}"
             raise DeployError(f"{complaint}:\n{words}" if words else complaint)
-        with self._serving(Layout("", self._files), _PLENTY) as board:
+        with self._serving(Layout("", "", self._files), _PLENTY) as board:
             return [Route(*each, _ask(board.url, *each)) for each in found]
 
     @contextmanager
@@ -234,7 +227,8 @@ class Check:
 
     # -- measuring -------------------------------------------------------------------------------------
 
-    def _measure(self, layout: Layout) -> Need:
+    def _measure(self, layout: Layout) -> tuple[int, int]:
+        """KB that are kept once everything was asked for, and the least that are enough."""
         keeps = self._try(layout, _PLENTY)
         if keeps is None:
             raise DeployError(f"{self._application.path} does not answer twice alike, so its memory cannot be measured")
@@ -247,7 +241,7 @@ class Check:
                 least = middle
             else:
                 enough = middle
-        return Need(layout.name, keeps, enough)
+        return keeps, enough
 
     def _try(self, layout: Layout, heap: int) -> int | None:
         """KB that are in use after all routes were asked for; None if one was not answered."""
