@@ -8,6 +8,7 @@
 - console.py: what a board prints
 - project.py: what a project's pyproject.toml says to deploy
 - library.py, fileset.py, settings.py: what a board shall have: webhal's own files, all files, settings.toml
+- asking.py: what the user is asked for
 - plan.py: what is to be sent and removed
 - rom.py: the ROM partition that some boards have
 - memory.py: how much of a board's memory an application takes

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import getpass
-import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,6 +12,7 @@ from webhal_cpython.cli import complain
 from webhal_cpython.compiling import MPY_VERSION
 from webhal_cpython.deploying import (
     DeployError,
+    asking,
     fileset,
     finding,
     library,
@@ -189,7 +188,7 @@ def _own_settings(arguments: argparse.Namespace, progress: Progress) -> dict[str
     own = settings.parse(text)
     if arguments.wifi_ssid is not None:
         if arguments.wifi_password is None:
-            arguments.wifi_password = _ask_password(f"Password of the WiFi {arguments.wifi_ssid}: ")
+            arguments.wifi_password = asking.password(arguments.wifi_ssid)
         own.update(_wifi(arguments.wifi_ssid, arguments.wifi_password))
     elif arguments.wifi_password is not None:
         raise DeployError("--wifi-password needs --wifi-ssid")
@@ -206,35 +205,14 @@ _asking = threading.Lock()
 def _ask_for_wifi(wish: _Wish) -> None:
     """Ask once for the network to join, where somebody can answer, and keep the answer beside the application."""
     with _asking:
-        if wish.asked or wish.arguments.dry_run or not _at_terminal():
+        if wish.asked or wish.arguments.dry_run or not asking.can_answer():
             return
         wish.asked = True
-        name = _typed(input, "The WiFi to join (Enter: none): ").strip()
+        name = asking.wifi()
         if name:
-            wish.own_settings.update(_wifi(name, _ask_password(f"Password of the WiFi {name}: ")))
+            wish.own_settings.update(_wifi(name, asking.password(name)))
             folder = wish.arguments.file.parent
             settings.write_own(folder, settings.merge(settings.read_own(folder)[0], wish.own_settings))
-
-
-def _ask_password(prompt: str) -> str:
-    if _at_terminal():
-        return _typed(getpass.getpass, prompt)
-    line = sys.stdin.readline() if sys.stdin else ""
-    if not line:
-        raise DeployError("there is no password on standard input; an empty line is that of an open network")
-    return line.rstrip("\n")
-
-
-def _at_terminal() -> bool:
-    return bool(sys.stdin and sys.stdin.isatty())
-
-
-def _typed(ask: Callable[[str], str], prompt: str) -> str:
-    """What is typed; "" for the end of the input."""
-    try:
-        return ask(prompt)
-    except EOFError:
-        return ""
 
 
 def _deploy(target: str, wish: _Wish, progress: Progress) -> DeployError | None:

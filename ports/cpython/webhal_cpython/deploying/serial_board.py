@@ -552,7 +552,8 @@ def open_line(target: str) -> Any:
     if "://" in target:
         line.is_pty = True  # so mpremote waits for what comes; else it sleeps, for a hundredth of a second each time
     if target.startswith("socket://"):
-        with socket.socket(fileno=os.dup(line.serial.fileno())) as same:
-            same.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        same = socket.socket(fileno=line.serial.fileno())
+        same.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        same.detach()
     line.serial = _Port(line.serial)
     return line
