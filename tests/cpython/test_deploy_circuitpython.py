@@ -501,8 +501,7 @@ def test_what_an_earlier_webhal_sent_goes_when_it_is_needed_no_more(board, deplo
 FAULT = "\nraise ValueError('bad thing')\n"
 
 
-@ways
-@pytest.mark.parametrize("state", ["first", "third", "of 0.1"])
+@pytest.mark.parametrize("state, way", [("first", by_drive), ("third", by_workflow), ("of 0.1", by_workflow)])
 def test_old_application_is_brought_back(board, deploy, drive_of, project, way, state):
     there = board(folder=drive_of(state))
     (there.folder / "settings.toml").write_text('CIRCUITPY_WIFI_SSID = "another"\n')
@@ -528,6 +527,29 @@ def test_first_application_has_nothing_to_go_back_to(board, deploy, project, way
     (there.folder / "code.py").write_text("print('mine')\n")
     code, _, errors = deploy(project / "app.py", *way(there))
     assert code == 1 and "ValueError: bad thing" in errors and "old application" not in errors
+
+
+def test_wifi_password_that_has_become_wrong_is_noticed_at_once(board, deploy, project):
+    """Though the radio is still in the network, by the old one."""
+    there = board(wifi={"home": "right"})
+    settings = (project / "settings.toml").read_text()
+    (project / "settings.toml").write_text(settings + 'CIRCUITPY_WIFI_PASSWORD = "right"\n')
+    assert deploy(project / "app.py", *by_drive(there))[::2] == (0, "")
+    (project / "settings.toml").write_text(settings + 'CIRCUITPY_WIFI_PASSWORD = "wrong"\n')
+    code, _, errors = deploy(project / "app.py", *by_drive(there))
+    assert code == 1
+    assert "Authentication failure" in errors and "the old application is back" in errors
+    assert get(there) == "one one"
+
+
+def test_wifi_that_leads_to_the_board_is_not_changed_by_it(board, deploy, project):
+    there = board()
+    board_has = 'CIRCUITPY_WIFI_SSID = "good"\nCIRCUITPY_WIFI_PASSWORD = "right"\n'
+    (there.folder / "settings.toml").write_text(board_has)
+    assert deploy(project / "app.py", *by_workflow(there))[::2] == (0, "")
+    assert (there.folder / "settings.toml").read_text().startswith(board_has)
+    outcome = deploy(project / "app.py", *by_workflow(there), "--wifi-ssid", "x", "--wifi-password", "y")
+    assert "is not changed by way of that WiFi" in one_line(outcome)
 
 
 # -- interruptions -------------------------------------------------------------------------------------------

@@ -458,17 +458,23 @@ def fits(size):
 
 
 class Radio:
-    """wifi.radio: the firmware has joined what settings.toml names before the program runs."""
+    """wifi.radio: the firmware has joined what settings.toml names before the program runs.
+
+    As boards do, it stays joined over a soft reset, and does not join anew a network of the same name. See Wlan.
+    """
 
     enabled = True
     hostname = "board"
     ap_active = False
     ipv4_address_ap = None
 
-    def __init__(self, air, address):
+    def __init__(self, air, address, memory):
         self.air = air
         self.own = address
-        self.ipv4_address = None
+        self.memory = memory
+        with memory.open("/joined", "r") as file:
+            self.ssid = file.read()
+        self.ipv4_address = address if self.ssid else None
         name = setting("CIRCUITPY_WIFI_SSID")
         if name:
             try:
@@ -477,9 +483,22 @@ class Radio:
                 pass
 
     def connect(self, ssid, password="", timeout=None):
+        if self.ipv4_address and ssid == self.ssid:
+            return
+        self.stop_station()
         if self.air is not None and self.air.get(ssid) != password:
             raise OSError("Authentication failure" if ssid in self.air else "No network with that ssid")
+        self.remember(ssid)
         self.ipv4_address = self.own
+
+    def stop_station(self):
+        self.remember("")
+        self.ipv4_address = None
+
+    def remember(self, ssid):
+        self.ssid = ssid
+        with self.memory.open("/joined", "w") as file:
+            file.write(ssid)
 
 
 def setting(name, default=None):
@@ -543,7 +562,7 @@ def equip_circuitpython(board):
     Pool.port = board["port"]
     sys.modules["os"] = Module(os, getenv=setting)
     sys.modules["socketpool"] = Module(None, SocketPool=Pool)
-    sys.modules["wifi"] = Module(None, radio=Radio(board["wifi"], board["address"]))
+    sys.modules["wifi"] = Module(None, radio=Radio(board["wifi"], board["address"], os.VfsPosix(board["radio"])))
     sys.modules["supervisor"] = Module(None, ticks_ms=lambda: time.ticks_ms() % (1 << 29))
 
 

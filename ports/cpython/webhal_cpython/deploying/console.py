@@ -7,6 +7,7 @@ import os
 import re
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from webhal_cpython.deploying import DeployError
@@ -84,7 +85,7 @@ def why_not(port: str) -> str:
     if os.name == "posix" and not os.path.exists(port):
         return f"there is no {port}; `webhal devices` lists the boards"
     if os.name == "posix" and not os.access(port, os.R_OK | os.W_OK):
-        return f"no permission to use {port}; add yourself to the group dialout"
+        return f"no permission to use {port}; add yourself to the group {Path(port).group()}"
     return f"{port} is held by another program (Thonny, a monitor …), which is to be closed, or is no serial port"
 
 
@@ -111,19 +112,25 @@ class Console:
         except OSError as error:
             raise DeployError(f"{self.port}: the board stopped answering; plug it in again") from error
 
-    def restart(self) -> None:
-        """End the program and start it anew."""
-        said = b""
-        give_up = time.monotonic() + _STOP_S
+    def restart(self, statement: bytes = b"") -> None:
+        """End the program, have the board do one line of Python, and start the program anew."""
         try:
-            self.write(b"\r\x03\x03")
-            while time.monotonic() < give_up:
-                more = self.hear(_PAUSE_S)
-                said = said[-_TAIL:] + more
-                if not more and plain(said).rstrip().endswith(_ENDS):
-                    break  # no prompt is on its way any more, which would pass for a new one
+            self._ask(b"\r\x03\x03")
+            if statement:
+                self._ask(b"\r" + statement + b"\r")
         finally:  # a Ctrl-C at this computer does not leave the board without its program
             self.write(b"\x04")
+
+    def _ask(self, data: bytes) -> None:
+        """Send, and wait until the program has ended, and no prompt is on its way that would pass for a later one."""
+        said = b""
+        give_up = time.monotonic() + _STOP_S
+        self.write(data)
+        while time.monotonic() < give_up:
+            more = self.hear(_PAUSE_S)
+            said = said[-_TAIL:] + more
+            if not more and plain(said).rstrip().endswith(_ENDS):
+                break
 
     def address(self, port: int | None, show: Callable[[bytes], None]) -> tuple[str, int]:
         return wait_for_address(self.hear, self.port, port, show)

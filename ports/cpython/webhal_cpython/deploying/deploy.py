@@ -249,6 +249,8 @@ def _deploy_to(board: Board, wish: _Wish, progress: Progress) -> None:
     fileset.check(wish.application, board.facts)
     if arguments.port and board.own_port == arguments.port:
         raise DeployError(PORT_TAKEN % board.own_port)
+    if arguments.wifi_ssid is not None and board.own_port:
+        raise DeployError("a board's WiFi is not changed by way of that WiFi: use its drive, or its serial console")
     _expect_modules(board, wish.application)
     if not arguments.dry_run:
         board.complete()
@@ -337,6 +339,8 @@ def _plan(board: Board, wanted: dict[str, bytes], share: rom.Share | None, wish:
     if board.facts.runtime == "micropython":  # others, of CircuitPython's firmware, are nothing to it but secrets
         known = library.micropython_settings()
         own = {name: written for name, written in own.items() if name in known}
+    if board.own_port:  # it is reached by its WiFi, which a wrong line here would end for good
+        own = {name: written for name, written in own.items() if name not in (settings.SSID, settings.PASSWORD)}
     after = settings.merge(before, own)
     return plan.make(wanted, board.main, actual, recorded, after.encode() if after != before else None, share)
 

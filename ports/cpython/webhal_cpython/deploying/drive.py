@@ -17,6 +17,7 @@ from webhal_cpython.deploying.circuitpython import RELOAD_S, Placing
 from webhal_cpython.deploying.console import Console
 
 _FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+_LEAVE = b"import wifi; wifi.radio.stop_station()"  # what was joined: the firmware joins anew, with its settings
 _BOOT_OUT = re.compile(r"Adafruit CircuitPython (\d+)\.(\d+)(?:\.(\d+))?\S* on [^;]*; (.*)")
 
 
@@ -116,7 +117,7 @@ class DriveBoard(Placing):
                 time.sleep(RELOAD_S)
             if not self._open_console:
                 self._open_console = Console(self.console)
-            self._open_console.restart()
+            self._open_console.restart(_LEAVE if rejoin else b"")
 
     def address(self, port: int | None, show: Show) -> tuple[str, int]:
         if not self._open_console:

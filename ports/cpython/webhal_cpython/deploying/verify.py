@@ -10,7 +10,7 @@ import urllib.request
 
 from webhal_cpython.deploying import DeployError
 from webhal_cpython.deploying.board import Board
-from webhal_cpython.deploying.console import expect_running
+from webhal_cpython.deploying.console import expect_running, plain
 
 _PATIENCE_S = 20  # from the address to the first answer
 _REQUEST_S = 5
@@ -52,4 +52,4 @@ def probe(where: str, board: Board) -> str:
                     f"{where} does not answer ({reason}); is this computer in the same network as the board?"
                 ) from error
             said = (said + board.hear(_PAUSE_S))[-_MOST:]
-            expect_running(said.decode("utf-8", "replace").replace("\r\n", "\n"), board.target)
+            expect_running(plain(said), board.target)
