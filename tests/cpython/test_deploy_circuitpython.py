@@ -202,7 +202,9 @@ def test_folder_that_is_no_drive(deploy, project, tmp_path):
     assert "no boot_out.txt" in one_line(deploy(project / "app.py", "--to", tmp_path))
 
 
-@pytest.mark.parametrize("error, words", [(errno.EROFS, "read-only"), (errno.ENOSPC, "is full")])
+@pytest.mark.parametrize(
+    "error, words", [(errno.EROFS, "read-only"), (errno.ENOSPC, "is full: there is no room for webhal.1/")]
+)
 def test_drive_that_cannot_be_written(board, deploy, project, monkeypatch, error, words):
     there = board()
 
@@ -232,7 +234,7 @@ def test_web_workflow_of_a_board_that_is_too_small(board, deploy, project, monke
     assert re.search(r"has \d+ KB free, and \d+ KB are", one_line(deploy(project / "app.py", *by_workflow(there))))
     assert there.writes == []
     monkeypatch.setattr("webhal_cpython.deploying.plan.Plan.flash", lambda self, block: 0)
-    assert "flash is full" in one_line(deploy(project / "app.py", *by_workflow(there)))
+    assert "flash is full: there is no room for webhal.1/" in one_line(deploy(project / "app.py", *by_workflow(there)))
     assert not list(there.folder.rglob("*.new"))
 
 
@@ -402,8 +404,10 @@ if __name__ == "__main__":
 
 
 def write_version(folder, version):
-    """An application, a module and an asset, each of which shows the version; names differ as well."""
+    """An application, a module and an asset, each of which shows the version; names and settings differ as well."""
     write_project(folder, version)
+    with (folder / "settings.toml").open("a") as settings:
+        settings.write(f'VERSION = "{version}"\n')
     (folder / "app.py").write_text(WEB_APP % version)
     (folder / "static").mkdir()
     (folder / "static" / "motto.txt").write_text(version)
@@ -481,6 +485,14 @@ def test_board_without_a_whole_deployment_says_so(board, deploy, drive_of, versi
     there = board(folder=folder)
     assert deploy(*versions["two"], *by_drive(there))[::2] == (0, "")
     assert page(there) == whole("two")
+
+
+def test_board_finds_the_settings_that_were_being_replaced(board, drive_of):
+    folder = drive_of("first")
+    (folder / "settings.toml").rename(folder / "settings.toml.new")
+    there = board(folder=folder)
+    assert page(there) == whole("two")
+    assert [file.name for file in folder.glob("settings*")] == ["settings.toml"]
 
 
 @ways
@@ -586,16 +598,16 @@ def cuts(monkeypatch, there, way, count):
 
 
 INTERRUPTS = int(os.environ.get("WEBHAL_INTERRUPTS", "24"))
-ENDING = 2000  # bytes, about: from the list of files on, the last of which is what switches
+ENDING = 2000  # bytes, about: from the list of files on, after which come what switches, and the settings
 
 
 def places(total, count):
-    """Where to interrupt what writes `total` bytes: half of the places anywhere, half towards the end."""
+    """Where to interrupt what writes `total` bytes: half of the places anywhere, half towards the end, and the last."""
     middle = max(0, total - ENDING)
     few = count // 2
-    return [middle * at // few for at in range(few)] + [
-        middle + (total - middle) * at // (count - few - 1) for at in range(count - few)
-    ]
+    anywhere = [middle * at // few for at in range(few)]
+    ending = [middle + (total - middle) * at // (count - few) for at in range(count - few)]
+    return [*anywhere, *ending, total - 1]
 
 
 @ways
@@ -632,7 +644,7 @@ def test_interrupted_anywhere_it_is_one_application_or_the_other(
     for board in (DriveBoard, WorkflowBoard):
         monkeypatch.setattr(board, "start", lambda self, rejoin: None)  # what reloads is no matter here
     total = interrupted(1 << 30)[1]
-    seen = [interrupted(place)[0] for place in places(total, INTERRUPTS // 6)]
+    seen = [interrupted(place)[0] for place in places(total, INTERRUPTS // 6 - 1)]
     assert seen == sorted(seen, reverse=True) and seen[0] == whole("two")
 
 

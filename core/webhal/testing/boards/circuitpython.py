@@ -66,6 +66,10 @@ class CircuitPythonBoard(MicroPythonBoard):
         self._changed: float | None = None
         self._power: int | None = None
         self._console: _Console | None = None
+        if password is not None and not any(self.folder.iterdir()):  # a new one: what its web workflow needs
+            lines = {"CIRCUITPY_WIFI_SSID": "simulated", "CIRCUITPY_WEB_API_PASSWORD": password}
+            text = "".join(f"{name} = {json.dumps(lines[name])}\n" for name in lines)
+            (self.folder / "settings.toml").write_text(text)
 
     @property
     def console(self) -> str:
@@ -77,10 +81,6 @@ class CircuitPythonBoard(MicroPythonBoard):
             f"Adafruit CircuitPython {text} on 2025-10-17; Simulated board with ESP32S3\r\n"
             f"Board ID:simulated_esp32s3\r\nUID:{self._facts['uid'][:12].upper()}\r\n"
         )
-        settings = self.folder / "settings.toml"
-        if self.password is not None and not settings.exists():  # what its web workflow needs
-            lines = {"CIRCUITPY_WIFI_SSID": "simulated", "CIRCUITPY_WEB_API_PASSWORD": self.password}
-            settings.write_text("".join(f"{name} = {json.dumps(lines[name])}\n" for name in lines))
         self._state = self._look()
         super().start()
         if self.password is not None:

@@ -563,6 +563,7 @@ def equip_circuitpython(board):
     sys.modules["os"] = Module(os, getenv=setting)
     sys.modules["socketpool"] = Module(None, SocketPool=Pool)
     sys.modules["wifi"] = Module(None, radio=Radio(board["wifi"], board["address"], os.VfsPosix(board["radio"])))
+    sys.modules["microcontroller"] = Module(None, reset=lambda: wait_for_the_end(b"H"))
     sys.modules["supervisor"] = Module(None, ticks_ms=lambda: time.ticks_ms() % (1 << 29))
 
 

@@ -30,6 +30,16 @@ LOADER = b"""\
 import os
 import sys
 
+try:
+    os.stat("settings.toml")
+except OSError:
+    try:
+        os.rename("settings.toml.new", "settings.toml")  # where replacing it was interrupted
+        import microcontroller
+
+        microcontroller.reset()  # the firmware reads it, and joins the WiFi
+    except OSError:
+        pass  # none, or the drive is the computer's
 newest = 0
 for folder in ("/webhal.1", "/webhal.2"):
     try:
@@ -180,22 +190,19 @@ class Placing:
             self.put(self._on_drive(copy), self._content(self._on_drive(path)))
         if self._folder != self._running:
             self._fill(plan, advance)
-        if SETTINGS in plan.send:
-            self._replace(SETTINGS, plan.send[SETTINGS])
-            advance(len(plan.send[SETTINGS]))
-        if self._folder != self._running:
-            self._numbers[self._folder] = max(self._numbers.values(), default=0) + 1
-            self.put(self._folder + MARK, b"%d complete\n" % self._numbers[self._folder])
         if "/" + MAIN in plan.send:
             self._put_main(LOADER)
             advance(len(LOADER))
+        if SETTINGS in plan.send:  # now that LOADER can help where this is interrupted
+            self._replace(SETTINGS, plan.send[SETTINGS])
+            advance(len(plan.send[SETTINGS]))
         earlier = [path[1:] for path in plan.remove if path.startswith("/")]
         for path in [*earlier, RECORD] if earlier else []:
             self.delete(path)
         return {*plan.send}
 
     def _fill(self, plan: Plan, advance: Advance) -> None:
-        """Make the folder that does not run what it shall be, but for its mark."""
+        """Make the folder that does not run what it shall be, its mark last."""
         self.delete(self._folder + MARK)
         self._numbers.pop(self._folder, None)
         self._replace(self._folder + RECORD, plan.union)
@@ -207,6 +214,8 @@ class Placing:
             if not path.startswith("/"):
                 self.delete(self._folder + path)
         self._replace(self._folder + RECORD, plan.record)
+        self._numbers[self._folder] = max(self._numbers.values(), default=0) + 1
+        self.put(self._folder + MARK, b"%d complete\n" % self._numbers[self._folder])
 
     def _put_main(self, data: bytes) -> None:
         """Replace MAIN at once: FIRST stands in for it."""

@@ -40,7 +40,8 @@ class DriveBoard(Placing):
         version = tuple(int(part or 0) for part in found.group(1, 2, 3))
         name = re.search(r"Board ID:(\S+)", text)
         free = shutil.disk_usage(self._root).free
-        self.facts = Facts("circuitpython", version, name[1] if name else "", found[4].strip(), flash=free)
+        block = os.statvfs(self._root).f_frsize if hasattr(os, "statvfs") else 4096
+        self.facts = Facts("circuitpython", version, name[1] if name else "", found[4].strip(), flash=free, block=block)
         uid = re.search(r"UID:(\w+)", text)
         self.console = console or (_port_of(uid[1]) if uid else None)
         self._open_console: Console | None = None
@@ -52,13 +53,13 @@ class DriveBoard(Placing):
     # -- files --------------------------------------------------------------------------------------
 
     def get(self, path: str) -> bytes | None:
-        with self._in_words(), contextlib.suppress(FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        with self._in_words(path), contextlib.suppress(FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return (self._root / path).read_bytes()
         return None
 
     def put(self, path: str, data: bytes) -> None:
         file = self._root / path
-        with self._in_words():
+        with self._in_words(path):
             file.parent.mkdir(parents=True, exist_ok=True)
             with file.open("wb") as out:
                 out.write(data)
@@ -67,13 +68,13 @@ class DriveBoard(Placing):
             self._written(file.parent)
 
     def move(self, path: str, to: str) -> None:
-        with self._in_words():
+        with self._in_words(path):
             os.rename(self._root / path, self._root / to)
             self._written(self._root)
 
     def delete(self, path: str) -> None:
         file = self._root / path
-        with self._in_words():
+        with self._in_words(path):
             if not file.exists():
                 return
             file.unlink()
@@ -93,20 +94,17 @@ class DriveBoard(Placing):
                 os.close(descriptor)
 
     @contextlib.contextmanager
-    def _in_words(self) -> Iterator[None]:
+    def _in_words(self, path: str) -> Iterator[None]:
         try:
             yield
         except OSError as error:
-            raise self._cannot(error) from error
-
-    def _cannot(self, error: OSError) -> DeployError:
-        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
-            return DeployError(
-                f"{self.target} is read-only: press the board's reset button, or remove what its boot.py remounts"
-            )
-        if error.errno in _FULL:
-            return DeployError(f"{self.target} is full; remove files that are not needed")
-        return DeployError(f"{self.target}: {error.strerror}; plug the board in again and repeat the command")
+            if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+                words = "it is read-only: press the board's reset button, or remove what its boot.py remounts"
+            elif error.errno in _FULL:
+                words = f"it is full: there is no room for {path}; remove files that are not needed"
+            else:
+                words = f"{path}: {error.strerror}; plug the board in again and repeat the command"
+            raise DeployError(f"{self.target}: {words}") from error
 
     # -- starting -----------------------------------------------------------------------------------
 

@@ -54,7 +54,7 @@ class WorkflowBoard(Placing):
         self._entries("")  # which tells whether the password is right
         flash, block, writable = self._json("/cp/diskinfo.json", _disk) or (None, 512, True)  # old ones do not tell
         if not writable:
-            raise self._words(409)
+            raise self._words(409, "")
         if flash is not None and unit >= _IN_BLOCKS:
             flash *= block
         self.facts = Facts("circuitpython", numbers, board_id, name, flash=flash, block=block)
@@ -102,7 +102,7 @@ class WorkflowBoard(Placing):
         if 300 <= answer.status < 400:
             raise DeployError(f"{self.target} sends to {answer.getheader('Location', 'nowhere')}; name that with --to")
         if answer.status >= 300:
-            raise self._words(answer.status)
+            raise self._words(answer.status, urllib.parse.unquote(path))
         return content
 
     def _fs(self, method: str, path: str, body: bytes | None = None, **headers: str) -> bytes | None:
@@ -123,17 +123,18 @@ class WorkflowBoard(Placing):
     def _no_workflow(self) -> DeployError:
         return DeployError(f"{self.target} is not the web workflow of a CircuitPython board")
 
-    def _words(self, status: int) -> DeployError:
+    def _words(self, status: int, path: str) -> DeployError:
+        full = f"its flash is full: there is no room for {path.removeprefix('/fs/')}; remove files that are not needed"
         words = {
             401: "the password is wrong; it is CIRCUITPY_WEB_API_PASSWORD in the board's settings.toml"
             " (--password, or the same line in settings.toml here)",
             403: "the web workflow has no password; set CIRCUITPY_WEB_API_PASSWORD in the board's settings.toml",
             409: "its drive belongs to the computer that it is plugged into; eject the drive there,"
             " or deploy to the drive",
-            413: "its flash is full; remove files that are not needed",
-            417: "its flash is full; remove files that are not needed",
+            413: full,
+            417: full,
         }
-        return DeployError(f"{self.target}: {words.get(status, f'it answers {status}; repeat the command')}")
+        return DeployError(f"{self.target}: {words.get(status, f'it answers {status} to {path}; repeat the command')}")
 
     # -- files --------------------------------------------------------------------------------------
 
@@ -176,7 +177,7 @@ class WorkflowBoard(Placing):
     def _change(self, method: str, path: str, body: bytes | None = None, **headers: str) -> None:
         self.changed = True
         if self._fs(method, path, body, **headers) is None:
-            raise self._words(404)
+            raise self._words(404, path)
 
     # -- starting -----------------------------------------------------------------------------------
 
