@@ -1,6 +1,6 @@
 """`webhal deploy` to simulated CircuitPython boards: by their drive, and by their web workflow.
 
-WEBHAL_INTERRUPTS=200 pytest tests/cpython/test_deploy_circuitpython.py -k interrupted is the long run of interruptions.
+WEBHAL_INTERRUPTS=200 pytest tests/cpython/test_deploy_circuitpython.py -k anywhere is the long run of interruptions.
 """
 
 import contextlib
@@ -19,6 +19,7 @@ import pytest
 from webhal.testing.boards import CircuitPythonBoard
 from webhal_cpython import cli
 from webhal_cpython.deploying import DeployError
+from webhal_cpython.deploying.circuitpython import LOADER
 from webhal_cpython.deploying.drive import DriveBoard
 from webhal_cpython.deploying.workflow import WorkflowBoard
 
@@ -530,6 +531,14 @@ def test_old_application_is_brought_back(board, deploy, drive_of, project, way, 
     assert (there.folder / "settings.toml").read_bytes() != before
     with pytest.raises(OSError):
         get(there)
+
+
+def test_going_back_goes_on_where_it_was_interrupted(board, deploy, drive_of, versions):
+    there = board(folder=drive_of("of 0.1"))
+    (there.folder / "code.py").rename(there.folder / "code.txt")
+    (there.folder / "code.py").write_bytes(LOADER[:100])
+    assert deploy(*versions["one"], *by_drive(there))[::2] == (0, "")
+    assert page(there) == whole("one")
 
 
 @ways

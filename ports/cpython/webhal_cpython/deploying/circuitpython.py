@@ -105,7 +105,7 @@ class Placing:
         """Put in place what an interrupted deployment has left to do."""
         waiting = self.get(FIRST)
         if waiting is not None:
-            if not waiting.startswith(_SIGN) and self.get(f"{MAIN}.{digest(waiting)[:8]}.bak") != waiting:
+            if not waiting.startswith(_SIGN) and not self._of_earlier_webhal(waiting):
                 raise DeployError(f"{self.target}: {FIRST} on the board would run instead of {MAIN}: remove it")
             self._put_main(waiting)
         settings = self.get(SETTINGS + NEW)
