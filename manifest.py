@@ -18,6 +18,7 @@ package(
         "log.py",
         "loop.py",
         "mistakes.py",
+        "multipart.py",
         "overload.py",
         "phrases.py",
         "refusing.py",

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from webhal import log as log
     from webhal import loop as loop
     from webhal import mistakes as mistakes
+    from webhal import multipart as multipart
     from webhal import overload as overload
     from webhal import phrases as phrases
     from webhal import refusing as refusing

@@ -40,6 +40,7 @@ def read_body(connection: "Connection", server: "Server", request: Request) -> N
     if streams(server.app, request):
         del request.body
         request.connection = connection
+        request.limit = server.body
     else:
         connection.phase = "rest"
         for _ in range(_AT_ONCE):

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from webhal.app import App, Handler
     from webhal.chunked import Chunked
     from webhal.connection import Connection
+    from webhal.multipart import Files
     from webhal.request import MultiDict
     from webhal.task import Read
 
@@ -43,6 +44,7 @@ class Request:
     body     the body, as bytes
     client   (address, port) of the peer
     app      the App that answers
+    limit    bytes that a body may have to be read whole; of a body that its handler reads itself
     pairs    most names that args and form take, 1000; of all requests: Request.pairs = 5000
 
     Other attributes come when first used: text and json from text.py; args, headers, cookies, form … from request.py.
@@ -69,9 +71,11 @@ class Request:
         args: MultiDict
         body: bytes
         cookies: MultiDict
+        files: Files
         form: MultiDict
         headers: MultiDict
         json: Any
+        limit: int
         pairs: int
         state: Any  # the application's own
         text: str

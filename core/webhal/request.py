@@ -1,7 +1,8 @@
 """What a Request offers beyond its head and body, loaded when an application first asks for it.
 
-`attribute` makes each of these once: args, headers, cookies, form, read, state; text and json are in text.py. The
-judgement of a request's bytes is in http.py; what is wrong with a value here is answered all the same.
+`attribute` makes each of these once: args, headers, cookies, form, files, read, state; text and json are in text.py,
+forms with files in multipart.py. The judgement of a request's bytes is in http.py; what is wrong with a value here is
+answered all the same.
 """
 
 import sys
@@ -150,10 +151,14 @@ def attribute(request: "Request", name: str) -> object:
                     value = value[1:-1]
                 pairs.append((known, value))
         return MultiDict(pairs)
-    if name == "form":
-        if request.body and webhal.text.media_type(request) != b"application/x-www-form-urlencoded":
-            raise webhal.errors.HTTPError(415, "a form is application/x-www-form-urlencoded")
-        return MultiDict(_pairs(request, request.body))
+    if name == "form" or name == "files":
+        kind = webhal.text.media_type(request) if request.body else b""
+        if kind == b"multipart/form-data":
+            request.form, request.files = webhal.multipart.form(request)
+            return request.__dict__[name]
+        if request.body and kind != b"application/x-www-form-urlencoded":
+            raise webhal.errors.HTTPError(415, "a form is application/x-www-form-urlencoded or multipart/form-data")
+        return MultiDict(_pairs(request, request.body) if name == "form" else [])
     if name == "pairs":
         return _PAIRS
     if name == "body":

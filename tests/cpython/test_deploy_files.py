@@ -63,6 +63,8 @@ def test_what_is_imported_is_sent(line, module):
         ("from webhal import redirect", "webhal/fields.py"),
         ("from webhal import sleep_ms", "webhal/task.py"),
         ("from webhal import Topic", "webhal/topic.py"),
+        ("from webhal.multipart import parts", "webhal/multipart.py"),
+        ("def handler(request): return request.form['a']", "webhal/multipart.py"),
     ],
 )
 def test_minimal_has_what_the_text_shows(line, module):

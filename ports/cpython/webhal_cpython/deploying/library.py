@@ -18,6 +18,7 @@ PC_ONLY = {"webhal.__main__", "webhal.net", "webhal_micropython.unix"}
 # loaded because of what some client sends.
 OPTIONAL = {
     "webhal.fields": {"redirect", "set_cookie"},
+    "webhal.multipart": {"form", "files"},
     "webhal.stream": {"async", "yield", "stream", "iter", "map", "filter", "zip"},
     "webhal.task": {"async", "sleep_ms"},
     "webhal.topic": {"Topic", "Event"},
