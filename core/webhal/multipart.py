@@ -271,7 +271,7 @@ def form(request: "Request") -> "tuple[MultiDict, Files]":
             pieces.append(body)
         body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         if part.filename is None:
-            fields.append((part.name, _text(body)))
+            fields.append((part.name, webhal.request.plain(body)))
         else:
             files.append((part.name, File(part.filename, part.headers.get("content-type", ""), body)))
     made = webhal.request.MultiDict
@@ -332,17 +332,9 @@ def _parameters(value: bytes) -> "tuple[bytes, dict[bytes, bytes]]":
     return kind, found
 
 
-def _text(data: bytes) -> str:
-    """UTF-8: nothing that a person could type is an error."""
-    try:
-        return str(data, "utf-8")
-    except UnicodeError:
-        return webhal.unicode.replace(data)
-
-
 def _typed(data: bytes) -> str:
     """A name, in which browsers write three characters otherwise (WHATWG HTML, 4.10.21.8)."""
-    return _text(data.replace(b"%22", b'"').replace(b"%0D", b"\r").replace(b"%0A", b"\n"))
+    return webhal.request.plain(data.replace(b"%22", b'"').replace(b"%0D", b"\r").replace(b"%0A", b"\n"))
 
 
 def _extended(data: bytes) -> str:

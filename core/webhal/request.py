@@ -115,11 +115,11 @@ def fields(head: bytes, name: str = "") -> "list[tuple[str, str]]":
         if colon > begin and (not wanted or colon - begin == len(wanted)):
             known = head[begin:colon].lower()
             if not wanted or known == wanted:
-                pairs.append((name or _text(known), _text(head[colon + 1 : end].strip())))
+                pairs.append((name or decode(known), decode(head[colon + 1 : end].strip())))
     return pairs
 
 
-def _text(data: bytes) -> str:
+def decode(data: bytes) -> str:
     """UTF-8 text, or ISO 8859-1, as fields were once."""
     if not data or max(data) < 128:
         return str(data, "utf-8")
@@ -196,14 +196,14 @@ def _pairs(request: "Request", data: bytes) -> "list[tuple[str, str]]":
             equals = data.find(b"=", start, stop)
             if equals < 0:
                 equals = stop
-            pairs.append((_plain(data[start:equals]), _plain(data[equals + 1 : stop])))
+            name = webhal.text.unquote(data[start:equals])
+            pairs.append((plain(name), plain(webhal.text.unquote(data[equals + 1 : stop]))))
         start = stop + 1
     return pairs
 
 
-def _plain(data: bytes) -> str:
-    """Urlencoded text: nothing that a person could type is an error."""
-    data = webhal.text.unquote(data)
+def plain(data: bytes) -> str:
+    """UTF-8, with U+FFFD for what is none: nothing that a person could type is an error."""
     try:
         return webhal.text.decode(data)
     except webhal.errors.HTTPError:
