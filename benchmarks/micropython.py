@@ -243,6 +243,9 @@ def print_modules(place: Place, folder: Path) -> None:
             print(f"{name:42}{sizes[name]:>8,}{heap_of(place.micropython, folder, [*hot, name])[name]:>8,}")
 
 
+FILES = {"Content-Type": "multipart/form-data; boundary=x"}
+FILES_BODY = b'--x\r\nContent-Disposition: form-data; name="name"; filename="a"\r\n\r\n' + b"x" * 500 + b"\r\n--x--"
+
 FEATURES = {  # of boards/webhal_features.py; what is asked of it
     "a page that is missing": ("missing", Request("GET", "/feature/1", status=404)),
     "parameters in a path": ("parameter", Request("GET", "/feature/1")),
@@ -256,6 +259,8 @@ FEATURES = {  # of boards/webhal_features.py; what is asked of it
     "a body in pieces": ("pieces", Request("GET", "/feature/1")),
     "async handlers": ("asynchronous", Request("GET", "/feature/1")),
     "a streamed upload": ("upload", Request("POST", "/feature/1", b"x" * 3000)),
+    "a small form with files": ("files", Request("POST", "/feature/1", FILES_BODY, FILES)),
+    "a form with files, streamed": ("streamed_files", Request("POST", "/feature/1", FILES_BODY, FILES)),
     "HEAD": ("nothing", Request("HEAD", "/")),
     "a refused request": ("nothing", Request("BREW", "/", status=501)),
 }

@@ -104,6 +104,23 @@ def upload():
         return "read"
 
 
+def files():
+    @app.post("/feature/1")
+    def feature(request):
+        return request.files["name"].body
+
+
+def streamed_files():
+    @app.post("/feature/1", stream=True)
+    async def feature(request):
+        from webhal.multipart import parts
+
+        async for part in parts(request):
+            while await part.read(100):
+                pass
+        return "read"
+
+
 def main(port, connections, feature):
     globals()[feature]()
     app.run(port=port, connections=connections)

@@ -1,9 +1,11 @@
 """What tests with real servers and real clients share.
 
-`start` runs a server as a process of its own and reads what it prints; `curl`, `telnet` and `dump_dom` (a
+`start` runs a server as a process of its own and reads what it prints; `curl`, `telnet`, `dump_dom` and `browser` (a
 headless Chromium) are clients. A client that is missing skips the test, under CI it fails it.
 """
 
+import base64
+import json
 import os
 import queue
 import re
@@ -12,6 +14,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -120,21 +123,124 @@ def curl():
     return run
 
 
+def chromium(profile, *arguments):
+    """The command that runs Chromium."""
+    flags = (
+        "--headless --no-sandbox --disable-gpu --disable-quic --disable-dev-shm-usage --no-proxy-server"
+        " --no-first-run --disable-background-networking --disable-component-update --disable-sync"
+    )
+    path = tool("chromium", "chromium-browser", "google-chrome")
+    return (path, *flags.split(), f"--user-data-dir={profile}", *arguments)
+
+
 @pytest.fixture(scope="session")
 def dump_dom(tmp_path_factory):
     """dump_dom(url) returns the document that Chromium made of a page, as HTML."""
-    path = tool("chromium", "chromium-browser", "google-chrome")
 
     def run(url):
-        profile = tmp_path_factory.mktemp("chromium")
-        flags = (
-            "--headless --no-sandbox --disable-gpu --disable-quic --disable-dev-shm-usage --no-proxy-server"
-            " --no-first-run --disable-background-networking --disable-component-update --disable-sync --dump-dom"
-        )
-        arguments = (path, *flags.split(), f"--user-data-dir={profile}", url)
+        arguments = chromium(tmp_path_factory.mktemp("chromium"), "--dump-dom", url)
         return subprocess.run(arguments, capture_output=True, check=True, text=True, timeout=PATIENCE_S).stdout
 
     return run
+
+
+class Browser:
+    """A headless Chromium with one page, told what to do by the DevTools protocol, through pipes."""
+
+    def __init__(self, profile):
+        orders, self._to = os.pipe()
+        self._from, answers = os.pipe()
+        # Chromium reads 3 and writes 4, which may be in use here: another process moves them there.
+        move = (
+            "import fcntl, os, sys; a, b = map(int, sys.argv[1:3]); b = fcntl.fcntl(b, fcntl.F_DUPFD, 5);"
+            "os.dup2(a, 3); os.dup2(b, 4); os.execv(sys.argv[3], sys.argv[3:])"
+        )
+        self.popen = subprocess.Popen(
+            (sys.executable, "-c", move, str(orders), str(answers))
+            + chromium(profile, "--remote-debugging-pipe", "about:blank"),
+            pass_fds=(orders, answers),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        os.close(orders)
+        os.close(answers)
+        self._received = b""
+        self._count = 0
+        self._session = {}
+        watchdog = threading.Timer(PATIENCE_S, self.popen.kill)
+        watchdog.start()
+        page = [each for each in self.tell("Target.getTargets")["targetInfos"] if each["type"] == "page"][0]
+        attached = self.tell("Target.attachToTarget", targetId=page["targetId"], flatten=True)
+        watchdog.cancel()
+        self._session = {"sessionId": attached["sessionId"]}
+
+    def tell(self, method, **parameters):
+        """Give one order, and return its result."""
+        self._count += 1
+        order = {"id": self._count, "method": method, "params": parameters, **self._session}
+        os.write(self._to, json.dumps(order).encode() + b"\0")
+        while True:
+            while b"\0" not in self._received:
+                piece = os.read(self._from, 65536)
+                assert piece, "Chromium has ended"
+                self._received += piece
+            message, _, self._received = self._received.partition(b"\0")
+            answer = json.loads(message)
+            if answer.get("id") == self._count:
+                assert "result" in answer, answer
+                return answer["result"]
+
+    def evaluate(self, expression):
+        """The value of a JavaScript expression in the page; of a promise, what it promises."""
+        answer = self.tell("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)
+        assert "exceptionDetails" not in answer, answer
+        return answer["result"].get("value")
+
+    def until(self, condition):
+        """Wait until a JavaScript expression is true."""
+        end = time.monotonic() + PATIENCE_S
+        while not self.evaluate(condition):
+            assert time.monotonic() < end, self.evaluate("document.documentElement.outerHTML")
+            time.sleep(0.02)
+
+    def open(self, url):
+        """Load a page, and wait until it is there."""
+        self.tell("Page.navigate", url=url)
+        self.until(f"location.href.startsWith({url!r}) && document.readyState == 'complete'")
+
+    def choose(self, selector, *files):
+        """Choose files in an <input type="file">, as a person does."""
+        root = self.tell("DOM.getDocument")["root"]["nodeId"]
+        node = self.tell("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
+        self.tell("DOM.setFileInputFiles", nodeId=node, files=[str(file) for file in files])
+
+    def drop(self, selector, *files):
+        """Drag files from the desktop over an element, and drop them there."""
+        place = self.evaluate(
+            f"(({{x, y, width, height}}) => [x + width / 2, y + height / 2])"
+            f"(document.querySelector({selector!r}).getBoundingClientRect())"
+        )
+        data = {"items": [], "files": [str(file) for file in files], "dragOperationsMask": 1}
+        for kind in ("dragEnter", "dragOver", "drop"):
+            self.tell("Input.dispatchDragEvent", type=kind, x=place[0], y=place[1], data=data)
+
+    def screenshot(self, path):
+        """Write what the page looks like to a PNG."""
+        path.write_bytes(base64.b64decode(self.tell("Page.captureScreenshot")["data"]))
+
+    def close(self):
+        self.popen.terminate()
+        self.popen.wait()
+        os.close(self._to)
+        os.close(self._from)
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory):
+    """A Browser."""
+    browser = Browser(tmp_path_factory.mktemp("browser"))
+    yield browser
+    browser.close()
 
 
 @pytest.fixture(scope="session")

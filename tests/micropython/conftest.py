@@ -12,10 +12,29 @@ from pathlib import Path
 import pytest
 
 from webhal.testing.boards.machine import reserve_port
+from webhal_cpython.compiling import compile_mpy
 
 ROOT = Path(__file__).resolve().parents[2]
 HEAP = {"32": 40 << 10, "64": 80 << 10}  # an ESP8266's and a few more: asynchronous uploads from .mpy take that
 START_S = 20
+SERVED = Path(__file__).resolve().parent / "served"
+
+# A ROMFS image lies outside the heap, as flash does: mapped, not read, where MicroPython can ask the C library.
+MOUNT = """\
+import vfs
+try:
+    import ffi, uctypes
+    libc = ffi.open("libc.so.6")
+    image = libc.func("i", "open", "si")({image!r}, 0)
+    image = libc.func("p", "mmap", "piiiii")(None, {size}, 1, 2, image, 0)
+    vfs.mount(vfs.VfsRom(uctypes.bytearray_at(image, {size})), "/rom")
+    del ffi, uctypes, libc, image
+except ImportError:
+    with open({image!r}, "rb") as file:
+        vfs.mount(vfs.VfsRom(file.read()), "/rom")
+    del file
+del vfs
+"""
 
 
 @pytest.fixture(scope="session")
@@ -78,6 +97,32 @@ def serve_code(micropython, heap, tmp_path):
             pytest.fail("it does not serve")
 
         yield start
+
+
+@pytest.fixture(scope="session")
+def rom(compiled, tmp_path_factory):
+    """A ROMFS image with webhal and the applications of served/, all compiled."""
+    from mpremote.romfs import make_romfs
+
+    folder = tmp_path_factory.mktemp("rom")
+    shutil.copytree(compiled, folder, dirs_exist_ok=True)
+    for file in SERVED.glob("*.py"):
+        (folder / file.name).with_suffix(".mpy").write_bytes(compile_mpy(file.read_text(), file.name, 0))
+    image = tmp_path_factory.mktemp("image") / "romfs"
+    image.write_bytes(make_romfs(str(folder), mpy_cross=None))
+    return image
+
+
+@pytest.fixture
+def serve_rom(micropython, serve_code, rom):
+    """serve_rom(code, besides): the same, with all modules in ROMFS."""
+    size = rom.stat().st_size
+    mapped = subprocess.run([micropython, "-c", "import ffi"], capture_output=True).returncode == 0
+
+    def start(code, besides=0):
+        return serve_code(["/rom"], MOUNT.format(image=str(rom), size=size) + code, besides + (0 if mapped else size))
+
+    return start
 
 
 def show(log):
