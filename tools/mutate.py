@@ -1,6 +1,6 @@
 """Mutation testing: break one small place at a time in a copy, and see whether tests/core notices.
 
-    python tools/mutate.py                                ten minutes of mutants of the reader and of serving
+    python tools/mutate.py                                ten minutes of mutants of the reader, of serving, of forms
     python tools/mutate.py --module head --module http    of these modules only
     python tools/mutate.py --sample 150 --seed 3          150 mutants, chosen by the seed
     python tools/mutate.py --seconds 3600                 for an hour
@@ -34,7 +34,7 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
 EQUIVALENT = ROOT / "tests/equivalent_mutants.txt"
-NAMES = "http head chunked connection exchange server stream loop stopping overload refusing task serving"
+NAMES = "http head chunked connection exchange server stream loop stopping overload refusing task multipart serving"
 COPIED = ("core", "ports/cpython", "tests/core", "tests/vectors", "pyproject.toml")
 ENOUGH = 0.95  # of the mutants must be killed
 MEMORY = 2 << 30  # bytes that a mutant's tests may take
@@ -106,20 +106,20 @@ class Finder(ast.NodeVisitor):
 
     # -- what is looked at, and what is not ---------------------------------------------------------------
 
-    def body(self, node: ast.FunctionDef | ast.ClassDef | ast.Module) -> None:
+    def body(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Module) -> None:
         for statement in node.body[1 if ast.get_docstring(node) else 0 :]:
             self.visit(statement)
 
-    def scope(self, node: ast.FunctionDef | ast.ClassDef) -> None:
+    def scope(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> None:
         self.names.append(node.name)
-        if isinstance(node, ast.FunctionDef):
+        if not isinstance(node, ast.ClassDef):
             for default in node.args.defaults + [each for each in node.args.kw_defaults if each]:
                 self.visit(default)
         self.body(node)
         self.names.pop()
 
     visit_Module = body
-    visit_FunctionDef = visit_ClassDef = scope
+    visit_FunctionDef = visit_AsyncFunctionDef = visit_ClassDef = scope
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
         if node.value:

@@ -34,7 +34,7 @@ _WORDS = {
     "value": "the value of %s is str, a number, or a list of them, not %r",
     "headers": "not a response field: %r: %r",
     "json": "JSON has no %r",
-    "read": "request.read takes a number of bytes, at least 1, not %r",
+    "read": "read takes a number of bytes, at least 1, not %r",
 }
 if sys.implementation.name == "cpython":  # boards do not look
     _WORDS["message"] = "an error's message is str, not %r"

@@ -83,8 +83,10 @@ class Part:
         Raises RuntimeError once the next part was asked for: what was not read of this one is gone.
         """
         source = self.source
-        if source.part is not self or most < 1:
-            raise RuntimeError("a part is read, a byte at least, before the next one is asked for")
+        if not isinstance(most, int) or most < 1:
+            raise webhal.mistakes.error("read", most)
+        if source.part is not self:
+            raise RuntimeError("a part is read before the next one is asked for")
         while True:
             piece = source.read_body(most)
             if piece is not None:

@@ -100,6 +100,7 @@ def test_a_missing_end_wherever_it_is_cut():
 
 
 def test_preamble_and_epilogue():
+    assert whole(b"--xx" + b" " * 62 + b"\r\n" + FIELD + b"1\r\n--xx--") == [("a", None, b"1")]
     for before in (b"", b"\r\n", b"\n\r\n", b"--x\r\n", b"text: a\r\n\r\n--xy\r\n"):
         for after in (b"", b"\r\n", b" \t\r\n", b"\r\n--xx\r\n", b"\r\n--xx--"):
             assert whole(before + b"--xx\r\n" + FIELD + b"1\r\n--xx--" + after) == [("a", None, b"1")], (before, after)
@@ -108,7 +109,7 @@ def test_preamble_and_epilogue():
 
 
 def test_what_is_no_delimiter_is_data():
-    for data in b"--xx |--xxa|--xx-|--xx\r|--xx\n|\r\n--xx \t-|-|\r\n".split(b"|") + [b"--xx" + b" " * 65 + b"\r\n"]:
+    for data in b"--xx |--xxa|--xx-|--xx\r|--xx\n|\r\n--xx \t-|-|\r\n".split(b"|") + [b"--xx" + b" " * 63 + b"\r\n"]:
         body = b"--xx\r\n" + FIELD + data + b".\r\n--xx--"
         assert whole(body) == [("a", None, data + b".")], data
 
@@ -201,6 +202,8 @@ def test_content_disposition():
         'form-data; name="a"b',
         'form-data; name="a" filename="b"',
         'form-data; name=a"b',
+        "form-data; name=a; =b",
+        "form-data; name=a; b c=d",
         "form-data; name=a b",
         "form-data; name=a; name=b",
         'form-data; name="a"; filename="b"; filename="c"',

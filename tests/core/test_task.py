@@ -208,7 +208,7 @@ def test_so_much_cannot_be_read():
         with serve(app) as bench:
             for path in ("/whole", "/stream"):
                 answer = bench.ask(get(path, CLOSE, "POST", body=b"0123456789"))
-                words = "request.read takes a number of bytes, at least 1, not %r|0" % (most,)
+                words = "read takes a number of bytes, at least 1, not %r|0" % (most,)
                 assert body_of(answer) == words.encode(), answer
 
 
