@@ -60,7 +60,8 @@ class Part:
     def __init__(self, source: "parts", head: bytes) -> None:
         for line in head.split(b"\r\n")[1:-1]:
             colon = line.find(b":")
-            if colon < 1 or line[:colon].strip(webhal.response.TOKEN.encode()) or _controls(line.replace(b"\t", b" ")):
+            known = line[:colon].strip(webhal.response.TOKEN.encode())
+            if colon < 1 or known or min(line.replace(b"\t", b" ")) < 32 or b"\x7f" in line:
                 raise _malformed("head")
         self.source = source
         self.headers = webhal.request.MultiDict([], head)
@@ -68,14 +69,21 @@ class Part:
         kind, values = _parameters(disposition[0].encode()) if len(disposition) == 1 else (b"", {})
         if kind != b"form-data" or b"name" not in values:
             raise _malformed("Content-Disposition")
-        if self.headers.get("content-transfer-encoding", "binary").lower() not in ("binary", "8bit", "7bit"):
+        if self.headers.get("content-transfer-encoding", "8bit").lower() not in "binary 8bit 7bit".split():
             raise webhal.errors.HTTPError(400, "a part has no transfer encoding")  # RFC 7578, 4.7
-        self.name = _typed(values[b"name"])
-        self.filename: "str | None" = None
+        self.name = plain(values[b"name"])
+        name = None
         if b"filename*" in values:
-            self.filename = _last(_extended(values[b"filename*"]))
+            name = decode(values[b"filename*"])
         elif b"filename" in values:
-            self.filename = _last(_typed(values[b"filename"]))
+            name = plain(values[b"filename"])
+        if name:
+            name = name[max(name.rfind("/"), name.rfind("\\")) + 1 :]
+            while name[1:2] == ":":  # a drive
+                name = name[2:]
+            if not name.strip(". "):
+                name = ""
+        self.filename = name
 
     async def read(self, most: int = 512) -> bytes:
         """The next 1 to `most` bytes of the part, b"" at its end.
@@ -127,13 +135,13 @@ class parts:
     Raises HTTPError: 415 for a body of another type; 400 for a malformed one; 431 for a part's head of more than 1 KB;
     413 for more than 100 parts, or for fields that are together larger than a body that is read whole may be.
 
-    `next_part` and `read_body` return None for "more input is needed"; `feed` adds it.
+    `next` and `read_body` return None for "more input is needed"; `feed` adds it.
     """
 
     data = b""  # received; consumed before `start`
     start = 0
     last = False  # no more comes
-    inside = -1  # 1 in a part or in the preamble, -1 where that begins, 0 after a delimiter
+    phase = -1  # 1 in a part or in the preamble, -1 where that begins, 0 after a delimiter
     count = 0
     part: "Part | None" = None
 
@@ -162,9 +170,9 @@ class parts:
         else:
             self.last = True
 
-    def next_part(self) -> "Any":
+    def next(self) -> "Any":
         """The next part; False where there is none."""
-        while self.inside:
+        while self.phase:
             if self.read_body(_PIECE) is None:
                 return None
         data = self.data
@@ -185,19 +193,19 @@ class parts:
             raise webhal.errors.HTTPError(413, "too many parts")
         self.count += 1
         self.start = end + 4
-        self.inside = -1
+        self.phase = -1
         self.part = Part(self, data[start : end + 2])
         return self.part
 
     def read_body(self, most: int) -> "bytes | None":
         """The next 1 to `most` bytes of the part; b"" at its end."""
-        if not self.inside:
+        if not self.phase:
             return b""
         data = self.data
         start = self.start
         size = len(self.delimiter)
         stop = start
-        if self.inside > 0:
+        if self.phase > 0:
             stop = data.find(self.delimiter, start, start + most + size)
         if stop == start:
             end = self.line()
@@ -205,10 +213,10 @@ class parts:
                 return None
             if end:
                 self.start = end
-                self.inside = 0
+                self.phase = 0
                 return b""
-            if self.inside < 0:
-                self.inside = 1
+            if self.phase < 0:
+                self.phase = 1
                 return self.read_body(most)
             stop = start + min(size, most)
         elif stop < 0:
@@ -232,7 +240,7 @@ class parts:
         """Where the delimiter that is at `start` ends, 0 if its line has something else; None for more input."""
         data = self.data
         # Nothing is before the first one, and what ends a head may begin the next delimiter (RFC 2046, 5.1.1).
-        delimiter = self.delimiter if self.inside > 0 else self.delimiter[2:]
+        delimiter = self.delimiter if self.phase > 0 else self.delimiter[2:]
         end = self.start + len(delimiter)
         known = data[self.start : end]
         rest = data[end : end + _PADDING]
@@ -248,7 +256,7 @@ class parts:
 
     async def __anext__(self) -> Part:
         while True:
-            part = self.next_part()
+            part = self.next()
             if part:
                 return part  # type: ignore[no-any-return]
             if part is False:
@@ -262,7 +270,7 @@ def form(request: "Request") -> "tuple[MultiDict, Files]":
     fields = []
     files = []
     while True:
-        part = source.next_part()
+        part = source.next()
         if not part:
             break
         pieces = []
@@ -284,18 +292,14 @@ def _malformed(what: str) -> Exception:
     return webhal.errors.HTTPError(400, "malformed multipart/form-data: " + what)
 
 
-def _controls(data: bytes) -> bool:
-    return bool(data) and min(data) < 32 or b"\x7f" in data
-
-
 def _parameters(value: bytes) -> "tuple[bytes, dict[bytes, bytes]]":
     """(what stands first, parameters) of a Content-Type or Content-Disposition (RFC 9110, 5.6.6), names in lower case.
 
     In quotes a backslash is one, as browsers have it, but before a quote or another backslash (RFC 2616's clients).
     """
     token = webhal.response.TOKEN.encode()
-    place = value.find(b";")
     size = len(value)
+    place = value.find(b";")
     if place < 0:
         place = size
     kind = value[:place].strip(b" \t").lower()
@@ -303,58 +307,46 @@ def _parameters(value: bytes) -> "tuple[bytes, dict[bytes, bytes]]":
     while value[place + 1 :].strip(b" \t"):
         equals = value.find(b"=", place)
         name = value[place + 1 : equals].strip(b" \t").lower()
-        if equals < 0 or not name or name.strip(token) or name in found:
-            raise _malformed("parameter")
         start = equals + 1
+        text: "bytes | bytearray | None" = None
         if value[start : start + 1] == b'"':
             text = bytearray()
-            place = start + 1
-            while value[place : place + 1] != b'"':
-                if place >= size:
+            start += 1
+            while value[start : start + 1] != b'"':
+                if start >= size:
                     raise _malformed("parameter")
                 # A name that ends with a backslash, from a browser, ends the line.
-                if value[place] == 92 and value[place + 1 : place + 2] in (b'"', b"\\") and place + 2 < size:
-                    place += 1
-                text.append(value[place])
-                place += 1
-            found[name] = bytes(text)
-            start = place + 1
-            place = value.find(b";", start)
-            if place < 0:
-                place = size
-            if value[start:place].strip(b" \t"):
-                raise _malformed("parameter")
-        else:
-            place = value.find(b";", start)
-            if place < 0:
-                place = size
-            found[name] = value[start:place].rstrip(b" \t")
-            if not found[name] or found[name].strip(token):
-                raise _malformed("parameter")
+                if value[start] == 92 and value[start + 1 : start + 2] in (b'"', b"\\") and start + 2 < size:
+                    start += 1
+                text.append(value[start])
+                start += 1
+            start += 1
+        place = value.find(b";", start)
+        if place < 0:
+            place = size
+        rest = value[start:place].rstrip(b" \t")
+        if text is None:
+            text = rest
+            rest = rest.strip(token) if rest else b"="  # no value is none, either
+        if equals < 0 or not name or name.strip(token) or name in found or rest:
+            raise _malformed("parameter")
+        found[name] = bytes(text)
     return kind, found
 
 
-def _typed(data: bytes) -> str:
+def plain(data: bytes) -> str:
     """A name, in which browsers write three characters otherwise (WHATWG HTML, 4.10.21.8)."""
     return webhal.request.plain(data.replace(b"%22", b'"').replace(b"%0D", b"\r").replace(b"%0A", b"\n"))
 
 
-def _extended(data: bytes) -> str:
+def decode(data: bytes) -> str:
     """A name with its charset (RFC 8187, 3.2; ISO 8859-1 is RFC 5987's)."""
     pieces = data.split(b"'")
     text = webhal.text.unquote(pieces[-1])
     charset = pieces[0].lower()
-    if len(pieces) == 3 and not _controls(text):
+    if len(pieces) == 3 and text and min(text) > 31 and b"\x7f" not in text:
         if charset == b"iso-8859-1":
             return webhal.unicode.latin1(text)
         if charset == b"utf-8":
             return webhal.text.decode(text)
     raise _malformed("filename*")
-
-
-def _last(name: str) -> str:
-    """The name of a file without folders and drives, "" for what is only a way."""
-    name = name[max(name.rfind("/"), name.rfind("\\")) + 1 :]
-    while name[1:2] == ":":
-        name = name[2:]
-    return name if name.strip(". ") else ""

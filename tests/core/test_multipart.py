@@ -37,7 +37,7 @@ def read(made, pieces=(), most=1000):
     found = []
     try:
         while True:
-            part = made.next_part()
+            part = made.next()
             if part is None:
                 made.feed(next(pieces, b""))
                 continue
@@ -132,6 +132,14 @@ def test_of_nothing_and_of_anything():
         assert whole(body) == 400, body
 
 
+def test_a_part_ends_for_good():
+    made = source(body=BODY)
+    made.next()
+    while made.read_body(9):
+        pass
+    assert made.read_body(9) == b"" and made.next().name == "a"
+
+
 # -- heads ----------------------------------------------------------------------------------------------------
 
 
@@ -219,7 +227,7 @@ def test_content_disposition():
 def test_fields_of_a_part():
     for bad in ("a", ": a", " a: b", "\ta: b", "a : b", "a: \0", "a: \x7f", "a: b\n", "a: b\rc", "ä: b"):
         assert one("form-data; name=a", bad + "\r\n") == 400, bad
-    part = source(body=b"--xx\r\nX-A: 1\r\nx-a:\t2\r\nx:\r\n" + FIELD + b"1\r\n--xx--").next_part()
+    part = source(body=b"--xx\r\nX-A: 1\r\nx-a:\t2\r\nx:\r\n" + FIELD + b"1\r\n--xx--").next()
     assert part.headers["X-A"] == "1, 2" and part.headers["x"] == "" and len(part.headers) == 4
 
 
@@ -259,7 +267,7 @@ def test_many_parts():
         left = count
         try:
             while True:
-                found = made.next_part()
+                found = made.next()
                 if found is False:
                     break
                 if found is None:

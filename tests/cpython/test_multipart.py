@@ -32,7 +32,7 @@ def read(made, pieces, most=50):
     pieces = iter(pieces)
     found = []
     try:
-        while (part := made.next_part()) is not False:
+        while (part := made.next()) is not False:
             if part is None:
                 made.feed(next(pieces, b""))
                 continue
