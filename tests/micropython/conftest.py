@@ -12,12 +12,10 @@ from pathlib import Path
 import pytest
 
 from webhal.testing.boards.machine import reserve_port
-from webhal_cpython.compiling import compile_mpy
 
 ROOT = Path(__file__).resolve().parents[2]
 HEAP = {"32": 40 << 10, "64": 80 << 10}  # an ESP8266's and a few more: asynchronous uploads from .mpy take that
 START_S = 20
-SERVED = Path(__file__).resolve().parent / "served"
 
 # A ROMFS image lies outside the heap, as flash does: mapped, not read, where MicroPython can ask the C library.
 MOUNT = """\
@@ -100,27 +98,26 @@ def serve_code(micropython, heap, tmp_path):
 
 
 @pytest.fixture(scope="session")
-def rom(compiled, tmp_path_factory):
-    """A ROMFS image with webhal and the applications of served/, all compiled."""
+def make_rom(tmp_path_factory):
+    """make_rom(folder): a ROMFS image of it."""
     from mpremote.romfs import make_romfs
 
-    folder = tmp_path_factory.mktemp("rom")
-    shutil.copytree(compiled, folder, dirs_exist_ok=True)
-    for file in SERVED.glob("*.py"):
-        (folder / file.name).with_suffix(".mpy").write_bytes(compile_mpy(file.read_text(), file.name, 0))
-    image = tmp_path_factory.mktemp("image") / "romfs"
-    image.write_bytes(make_romfs(str(folder), mpy_cross=None))
-    return image
+    def make(folder):
+        image = tmp_path_factory.mktemp("image") / "romfs"
+        image.write_bytes(make_romfs(str(folder), mpy_cross=None))
+        return image
+
+    return make
 
 
 @pytest.fixture
-def serve_rom(micropython, serve_code, rom):
-    """serve_rom(code, besides): the same, with all modules in ROMFS."""
-    size = rom.stat().st_size
+def serve_rom(micropython, serve_code):
+    """serve_rom(code, image): the same, with all modules in a ROMFS image."""
     mapped = subprocess.run([micropython, "-c", "import ffi"], capture_output=True).returncode == 0
 
-    def start(code, besides=0):
-        return serve_code(["/rom"], MOUNT.format(image=str(rom), size=size) + code, besides + (0 if mapped else size))
+    def start(code, image):
+        size = image.stat().st_size
+        return serve_code(["/rom"], MOUNT.format(image=str(image), size=size) + code, 0 if mapped else size)
 
     return start
 

@@ -1,11 +1,16 @@
 """Forms with files, on a board's heap, with all modules in ROMFS: bytes are equal, and nothing is kept."""
 
 import random
+import shutil
 import threading
+from pathlib import Path
 
 import pytest
 import requests
 
+from webhal_cpython.compiling import compile_mpy
+
+SERVED = Path(__file__).resolve().parent / "served"
 HEAP = {"32": 36 << 10, "64": 72 << 10}
 FILE = random.Random(1).randbytes(500_000)
 SLACK = 512  # bytes, for dicts and lists that have grown once
@@ -17,9 +22,17 @@ def heap(pytestconfig):
     return HEAP[pytestconfig.getoption("bits")]
 
 
+@pytest.fixture(scope="module")
+def image(compiled, make_rom, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("uploads")
+    shutil.copytree(compiled, folder, dirs_exist_ok=True)
+    (folder / "upload_app.mpy").write_bytes(compile_mpy((SERVED / "upload_app.py").read_text(), "upload_app.py", 0))
+    return make_rom(folder)
+
+
 @pytest.fixture
-def server(serve_rom):
-    return serve_rom("import upload_app; upload_app.main(PORT)")
+def server(serve_rom, image):
+    return serve_rom("import upload_app; upload_app.main(PORT)", image)
 
 
 def post(server, path, **options):
