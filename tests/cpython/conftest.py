@@ -197,22 +197,21 @@ class Browser:
         return answer["result"].get("value")
 
     def until(self, condition):
-        """Wait until a JavaScript expression is true."""
+        """Wait until the page is there, and a JavaScript expression true."""
         end = time.monotonic() + PATIENCE_S
-        while not self.evaluate(condition):
+        while not self.evaluate(f"document.readyState == 'complete' && {condition}"):
             assert time.monotonic() < end, self.evaluate("document.documentElement.outerHTML")
             time.sleep(0.02)
 
     def open(self, url):
         """Load a page, and wait until it is there."""
         self.tell("Page.navigate", url=url)
-        self.until(f"location.href.startsWith({url!r}) && document.readyState == 'complete'")
+        self.until(f"location.href.startsWith({url!r})")
 
     def choose(self, selector, *files):
         """Choose files in an <input type="file">, as a person does."""
-        root = self.tell("DOM.getDocument")["root"]["nodeId"]
-        node = self.tell("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
-        self.tell("DOM.setFileInputFiles", nodeId=node, files=[str(file) for file in files])
+        found = self.tell("Runtime.evaluate", expression=f"document.querySelector({selector!r})")["result"]["objectId"]
+        self.tell("DOM.setFileInputFiles", objectId=found, files=[str(file) for file in files])
 
     def drop(self, selector, *files):
         """Drag files from the desktop over an element, and drop them there."""
