@@ -106,7 +106,14 @@ class Flash:
         except OSError:
             size = 0
         self.change()
-        self.files.rename(old, new)
+        here = self.files.getcwd()  # "" for the root
+        if old[0] == new[0] == "/":  # of two absolute paths VfsPosix makes one text
+            self.files.chdir("/")
+            old = old[1:]
+        try:
+            self.files.rename(old, new)
+        finally:
+            self.files.chdir(here or "/")
         self.used -= blocks(size)
 
     def mkdir(self, path):
