@@ -8,7 +8,7 @@ Rules for whoever edits this file:
 
 * Bad input raises HTTPError with the status to answer; anything else that escapes is a bug. Nothing is repaired.
 * How the bytes were cut on their way changes nothing.
-* No byte is looked for the boundary more than twice, whatever comes, but the few that may begin one.
+* Work is linear in bytes: what is looked through, or copied, is what is then given, and a boundary's length more.
 """
 
 import os
