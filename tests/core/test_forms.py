@@ -33,6 +33,7 @@ def shop():
 
     @app.post("/parts")
     async def streamed(request):
+        await request.read(1)  # of a body that is here this takes nothing from the form
         return await seen(request)
 
     @app.post("/stream", stream=True)

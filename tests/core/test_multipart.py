@@ -120,6 +120,14 @@ def test_an_empty_line_ends_a_head_and_may_begin_a_delimiter():
         assert whole(b"--xx\r\n" + FIELD + end[:-2] + b"\r\n" + FIELD + end) == [("a", None, b"")] * 2
 
 
+def test_a_part_without_a_head_is_told_at_once():
+    made = source()
+    made.feed(b"--xx")
+    assert made.next() is None
+    made.feed(b"\r\n\r\n")
+    assert raises(HTTPError, made.next).message.endswith("Content-Disposition")
+
+
 def test_lines_end_with_both():
     for end in (b"\n", b"\r"):
         assert whole((b"--xx\r\n" + FIELD + b"1\r\n--xx--").replace(b"\r\n", end)) == 400
