@@ -92,7 +92,7 @@ class Part:
         """
         source = self.source
         if not isinstance(most, int) or most < 1:
-            raise webhal.mistakes.error("read", most)
+            raise webhal.mistakes.value("read", most)
         if source.part is not self:
             raise RuntimeError("a part is read before the next one is asked for")
         while True:
@@ -146,10 +146,9 @@ class parts:
     part: "Part | None" = None
 
     def __init__(self, request: "Request") -> None:
-        kind, values = _parameters(request.headers.get("content-type", "").encode())
-        if kind != b"multipart/form-data":
+        if webhal.text.media_type(request) != b"multipart/form-data":
             raise webhal.errors.HTTPError(415, "a form with files is multipart/form-data")
-        boundary = values.get(b"boundary", b"")
+        boundary = _parameters(request.headers["content-type"].encode())[1].get(b"boundary", b"")
         if not 0 < len(boundary) <= _BOUNDARY or boundary.strip(_BOUNDARY_BYTES) or boundary[-1:] == b" ":
             raise _malformed("boundary")
         self.request = request
