@@ -13,7 +13,7 @@ from webhal.http import Request
 from webhal.multipart import parts
 from webhal.testing.client import _multipart
 
-searching = settings(max_examples=200, deadline=None)
+searching = settings(max_examples=100, deadline=None)
 REFUSALS = (400, 413, 431)
 
 
@@ -103,7 +103,7 @@ pieces = st.lists(
 ).map(b"".join)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(pieces, places, st.integers(1, 40), st.sampled_from([10, 100_000]))
 @example(b"--boundary\r\n" + b"x" * 1200, [5], 1, 10)
 def test_whatever_comes_is_read_or_refused_and_cuts_change_nothing(body, places, most, limit):
