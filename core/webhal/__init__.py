@@ -10,6 +10,7 @@ import sys
 TYPE_CHECKING = bool()  # False; but jedi, which completes in many an editor, would believe that
 if TYPE_CHECKING:
     from webhal import chunked as chunked
+    from webhal import conditional as conditional
     from webhal import date as date
     from webhal import errors as errors
     from webhal import exchange as exchange
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from webhal import routes as routes
     from webhal import routing as routing
     from webhal import starting as starting
+    from webhal import static as static
     from webhal import stopping as stopping
     from webhal import stream as stream
     from webhal import task as task

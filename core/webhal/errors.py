@@ -76,7 +76,7 @@ def _explain(app: "App", error: "Any", request: "Request") -> "Response":
             if not refused and best in (500, Exception, BaseException):
                 webhal.log.log(error)
             request.handler = errors[best]
-            response = webhal.response.to_response(errors[best](request, error))
+            response = webhal.response.to_response(errors[best](request, error), request)
             if "status" not in response.__dict__:  # another, lest one that the application keeps has it for good
                 response = webhal.response.Response(response.body, status, response.headers)
             return response

@@ -66,8 +66,10 @@ class Response:
         webhal.fields.set_cookie(self, name, value, **attributes)
 
 
-def to_response(result: "Any") -> Response:
-    """The Response meant by what a handler returned: one, a body, or (body, status[, headers])."""
+def to_response(result: "Any", request: "Request | None" = None) -> Response:
+    """The Response meant by what a handler returned: one, what makes one, a body, or (body, status[, headers])."""
+    if hasattr(result, "respond"):
+        result = result.respond(request)
     if isinstance(result, Response):
         return result
     if isinstance(result, tuple) and 2 <= len(result) <= 3:
@@ -77,7 +79,7 @@ def to_response(result: "Any") -> Response:
 
 def finish(app: "App", request: "Request", answer: object) -> Response:
     """The Response to send for what a handler returned, once the hooks have seen it."""
-    response = to_response(answer)
+    response = to_response(answer, request)
     if not app.plain:
         for hook in getattr(app, "after", ()):
             changed = hook(request, response)

@@ -17,9 +17,11 @@ PC_ONLY = {"webhal.__main__", "webhal.net", "webhal_micropython.unix"}
 # Loaded only if an application asks for it, and what in its text shows that it does. Everything else may be
 # loaded because of what some client sends.
 OPTIONAL = {
-    "webhal.fields": {"redirect", "set_cookie"},
+    "webhal.conditional": {"StaticFiles", "send_file"},
+    "webhal.fields": {"redirect", "set_cookie", "StaticFiles"},
     "webhal.multipart": {"form", "files"},
-    "webhal.stream": {"async", "yield", "stream", "iter", "map", "filter", "zip"},
+    "webhal.static": {"StaticFiles", "send_file"},
+    "webhal.stream": {"async", "yield", "stream", "iter", "map", "filter", "zip", "StaticFiles", "send_file"},
     "webhal.task": {"async", "sleep_ms"},
     "webhal.topic": {"Topic", "Event"},
     "webhal_circuitpython.airlift": {"Network", "pool"},  # one of the application's own may have another radio

@@ -1,0 +1,289 @@
+"""Static files: StaticFiles, an application to be mounted, and send_file, a handler's result.
+
+    from webhal.static import StaticFiles, send_file
+
+Which file a path means, in which coding it is sent, its type and its validators. Conditional requests and ranges are in
+conditional.py; files that are not in memory are sent by stream.py.
+"""
+
+import os
+import sys
+
+import webhal
+from webhal.app import App
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from webhal.http import Request
+    from webhal.response import Response
+
+# What leads out of a folder, to a hidden file, or to one by another name: FAT knows a file by its short name as well
+# (SECRET~1), and it and Windows drop dots and spaces at the end of a name; a colon is Windows's.
+_REFUSED = ("//", "/.", "./", " /", "\\", ":", "~", "\0")
+# Of the names' ends that boards serve; a PC knows more.
+_TYPES = (
+    " html:text/html css:text/css js:text/javascript json:application/json svg:image/svg+xml png:image/png "
+    "jpg:image/jpeg gif:image/gif ico:image/x-icon txt:text/plain woff2:font/woff2 "
+)
+_CLOCK_SET = 1609459200  # 2021; a file's time before that is of a clock that was not set, and tells nothing
+
+if sys.implementation.name == "cpython":
+    import mimetypes
+
+    _WHOLE = 65536  # bytes; a file up to this size is read at once
+    _NO_LINK: int = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)  # lest another took the file's place
+
+
+class StaticFiles(App):
+    """An application that answers GET and HEAD with the files of a folder.
+
+        app.mount("/static", StaticFiles("static"))
+
+    folder     relative to the folder of the file that calls this; on boards, to the first of sys.path that has it
+    cache      the Cache-Control of every answer; None for none
+    symlinks   follow symbolic links, wherever they lead; else what is behind one is not there
+
+    Raises ValueError where there is no such folder.
+    """
+
+    def __init__(self, folder: str, cache: "str | None" = "no-cache", symlinks: bool = False) -> None:
+        super().__init__()
+        self.folder = locate(folder)
+        if not is_folder(status(self.folder, 0)):
+            raise ValueError("there is no folder " + self.folder)
+        self.headers = {"Cache-Control": cache} if cache else {}
+        self.judged = 0 if symlinks else len(self.folder)
+        self.get("/<path:name>")(self.answer)
+
+    def answer(self, request: "Request", name: str) -> "Response":
+        """The file `name`, or the index.html of the folder. Raises HTTPError for one that is not there, or not so."""
+        inside = not name or name[-1:] == "/"
+        if inside:
+            name += "index.html"
+        judge(name)
+        path = self.folder + "/" + name
+        if is_folder(status(path, self.judged)) or inside and request.path[-1:] != "/":
+            # What its page names is relative to the folder, so that must be seen in its address.
+            path = request.path.replace("%", "%25").replace("?", "%3F").replace("#", "%23") + "/"
+            query = request.target.find("?")
+            return webhal.fields.redirect(path + request.target[query:] if query > 0 else path)
+        return File(path, self.judged, self.headers).respond(request)
+
+
+class File:
+    """A file that is to be sent: a handler's result that becomes a Response once the request is at hand.
+
+    judged: see `status`; headers: what the Response has besides.
+    """
+
+    def __init__(self, path: str, judged: int, headers: "dict[str, Any]") -> None:
+        self.path = path
+        self.judged = judged
+        self.headers = headers
+
+    def respond(self, request: "Request") -> "Response":
+        """The Response. Raises HTTPError: 404, and 406, 412 and 416 where the request says how it wants it."""
+        lower = request.head.lower()
+        accept = request.headers.get("accept-encoding") if b"\r\naccept-encoding:" in lower else None
+        self.suffix, found = choose(self.path, self.judged, accept)
+        headers = dict(self.headers)
+        headers["Content-Type"] = media_type(self.path)
+        headers["Vary"] = "Accept-Encoding"
+        headers["Accept-Ranges"] = "bytes"
+        if self.suffix:
+            headers["Content-Encoding"] = "br" if self.suffix == ".br" else "gzip"
+        size = found[6]
+        time = unix_time(found[8])
+        if time >= _CLOCK_SET:
+            precise = time
+            if sys.implementation.name == "cpython":
+                precise = found.st_mtime_ns
+            headers["ETag"] = '"%x-%x%s"' % (size, precise, self.suffix)
+            headers["Last-Modified"] = webhal.date.http_date(time)
+        if b"\r\nif-" in lower or b"\r\nrange:" in lower:
+            response = webhal.conditional.respond(self, request, size, headers)
+            if response:
+                return response
+        body = b"" if request.method == "HEAD" else self.read(0, size)
+        if request.method == "HEAD" or hasattr(body, "read"):
+            headers["Content-Length"] = size
+        return webhal.response.Response(body, None, headers)
+
+    def read(self, start: int, size: int) -> "Any":
+        """So many bytes from `start` on, in memory if it is a small file, or mapped there; else the open file.
+
+        Raises HTTPError(404) where it is gone.
+        """
+        file = self.open()
+        if sys.implementation.name == "cpython":
+            if size <= _WHOLE:
+                with file:
+                    file.seek(start)
+                    return file.read(size)
+        try:
+            return memoryview(file)[start : start + size]  # of a ROMFS
+        except TypeError:
+            pass
+        file.seek(start)
+        return file
+
+    def open(self) -> "Any":
+        """The file, opened to be read. Raises HTTPError(404) where it is gone."""
+        try:
+            if sys.implementation.name == "cpython":
+                return open(self.path + self.suffix, "rb", 0, opener=_open if self.judged else None)
+            return open(self.path + self.suffix, "rb")
+        except OSError:
+            raise webhal.errors.HTTPError(404)
+
+
+def send_file(path: str, headers: "dict[str, Any] | None" = None) -> File:
+    """A file as a handler's result: with its type and validators, in ranges, or not at all if the client has it.
+
+    A path that is not absolute is relative as that of StaticFiles is. Raises HTTPError(404) where it leads out of there
+    or to a hidden file, so that its end may be what a client sent.
+    """
+    absolute = path[:1] == "/"
+    if sys.implementation.name == "cpython":
+        absolute = os.path.isabs(path)
+    if not absolute:
+        judge(path)
+    return File(locate(path), 0, headers or {})
+
+
+def locate(path: str) -> str:
+    """An absolute path as it is; else one in the folder of the application."""
+    if sys.implementation.name == "cpython":
+        file = sys._getframe(2).f_globals.get("__file__", "")  # of who calls what calls this
+        return os.path.join(os.path.dirname(os.path.abspath(file)) if file else os.getcwd(), path)
+    # Boards know no caller, and an ESP8266 no __file__: the application lies where it was imported from.
+    for folder in sys.path if path[:1] != "/" else ():
+        whole = folder + "/" + path if folder else path
+        if status(whole, 0):
+            return whole
+    return path
+
+
+def judge(name: str) -> None:
+    """Raise HTTPError(404) for a path that is refused whatever there is, for it could lead out of the folder."""
+    name = "/" + name + "/"
+    for part in _REFUSED:
+        if part in name:
+            raise webhal.errors.HTTPError(404)
+
+
+def status(path: str, judged: int) -> "Any":
+    """os.stat of what is there, or None.
+
+    judged: where in the path the part begins in which a symbolic link is none that is followed; 0: there is no such.
+    """
+    try:
+        if sys.implementation.name == "cpython":
+            if judged:
+                place = path.find("/", judged + 1)
+                while place > 0:
+                    if not is_folder(_lstat(path[:place])):
+                        return None
+                    place = path.find("/", place + 1)
+                return _lstat(path)
+        return os.stat(path)
+    except OSError:
+        return None
+
+
+if sys.implementation.name == "cpython":
+
+    def _open(path: str, flags: int) -> int:
+        return os.open(path, flags | _NO_LINK)
+
+    def _lstat(path: str) -> "os.stat_result | None":
+        """os.lstat of what is no link, neither one that Windows calls a junction."""
+        found = os.lstat(path)
+        return None if getattr(found, "st_reparse_tag", 0) & 0x20000000 else found  # IsReparseTagNameSurrogate
+
+
+def is_folder(found: "Any") -> bool:
+    """Whether os.stat says that of what it found."""
+    return found is not None and found[0] & 0xF000 == 0x4000
+
+
+def is_file(found: "Any") -> bool:
+    """Whether os.stat says that of what it found: a regular file."""
+    return found is not None and found[0] & 0xF000 == 0x8000
+
+
+def choose(path: str, judged: int, accept: "str | None") -> "tuple[str, Any]":
+    """(suffix, status) of the file, or of its compressed sibling, as the client likes best (RFC 9110, 12.5.3).
+
+    A sibling that is older than the file is out of date. Raises HTTPError: 404 where there is neither, 406 where the
+    client refuses what there is.
+    """
+    plain = status(path, judged)
+    best: "tuple[str, Any] | None" = None
+    weight = 0.0
+    error = 404
+    if accept is None:
+        accept = "identity, gzip;q=0.2, *;q=0.1"  # anything will do
+    if is_file(plain):
+        best = "", plain
+        weight = quality(accept, "identity")
+    for suffix in (".gz", ".br"):
+        wanted = quality(accept, "br" if suffix == ".br" else "gzip")
+        if wanted >= weight and (wanted or not best):
+            found = status(path + suffix, judged)
+            if is_file(found) and (not best or best[0] or found[8] >= best[1][8]):
+                if wanted:
+                    best = suffix, found
+                    weight = wanted
+                else:
+                    error = 406
+    if not best:
+        raise webhal.errors.HTTPError(error)
+    return best
+
+
+def quality(accept: str, coding: str) -> float:
+    """The weight that an Accept-Encoding gives to a coding: 0, not acceptable, to 1."""
+    weight = 0.0001 if coding == "identity" else 0.0
+    for part in accept.lower().split(","):
+        words = part.split(";")
+        name = words[0].strip()
+        if name == coding or name == "*":
+            value = 1.0
+            for word in words[1:]:
+                word = word.strip()
+                if word[:2] == "q=":
+                    try:
+                        value = float(word[2:])
+                    except ValueError:
+                        value = 0.0
+            if name == coding:
+                return value
+            weight = value
+    return weight
+
+
+def media_type(path: str) -> str:
+    """The Content-Type that the end of a name stands for."""
+    end = path[path.rfind(".") + 1 :].lower()
+    start = _TYPES.find(" " + end + ":") + 1
+    kind = ""
+    if start:
+        start += len(end) + 1
+        kind = _TYPES[start : _TYPES.find(" ", start)]
+    if sys.implementation.name == "cpython":
+        kind = kind or mimetypes.guess_type(path)[0] or ""
+    kind = kind or "application/octet-stream"
+    return kind + "; charset=utf-8" if kind[:5] == "text/" else kind
+
+
+def unix_time(time: int) -> int:
+    """The time of a file in seconds since 1970; on some boards it is since 2000."""
+    if sys.implementation.name != "cpython":
+        import time as clock
+
+        if clock.localtime(0)[0] == 2000:
+            return time + 946684800
+    return time
