@@ -193,6 +193,24 @@ def head(response: Response, kind: str, length: "int | None", extra: str) -> byt
     return ("HTTP/1.1 %d %s\r\n%s%s\r\n" % (status, phrase(status), extra, lines)).encode()
 
 
+if sys.implementation.name == "cpython":
+    from functools import lru_cache
+
+    @lru_cache(256, typed=True)
+    def _head(status: int, fields: "tuple[tuple[str, str], ...]", kind: str, length: "int | None", extra: str) -> bytes:
+        return _write(Response(b"", status, dict(fields)), kind, length, extra)
+
+    _write = head
+
+    def head(response: Response, kind: str, length: "int | None", extra: str) -> bytes:
+        """The same, remembered where all values are str: a thousand responses in a row may have the same fields."""
+        try:
+            "".join(response.headers.values())
+            return _head(response.status, tuple(response.headers.items()), kind, length, extra)
+        except TypeError:
+            return _write(response, kind, length, extra)
+
+
 def phrase(status: int) -> str:
     """The reason phrase of `status`, "" for one without (a client must not mind: RFC 9112, 4)."""
     known = _PHRASES

@@ -33,7 +33,9 @@ if sys.implementation.name == "cpython":
     import mimetypes
 
     _WHOLE = 65536  # bytes; a file up to this size is read at once
-    _NO_LINK: int = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)  # lest another took the file's place
+    # Without waiting for who writes to a pipe, and without following a link, where one has taken the file's place.
+    _FLAGS: int = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
+    _NO_LINK: int = getattr(os, "O_NOFOLLOW", 0)
 
 
 class StaticFiles(App):
@@ -53,7 +55,7 @@ class StaticFiles(App):
         self.folder = locate(folder)
         if not is_folder(status(self.folder, 0)):
             raise ValueError("there is no folder " + self.folder)
-        self.headers = {"Cache-Control": cache} if cache else {}
+        self.cache = cache
         self.judged = 0 if symlinks else len(self.folder)
         self.get("/<path:name>")(self.answer)
 
@@ -64,50 +66,58 @@ class StaticFiles(App):
             name += "index.html"
         judge(name)
         path = self.folder + "/" + name
-        if is_folder(status(path, self.judged)) or inside and request.path[-1:] != "/":
+        plain = status(path, self.judged)
+        if is_folder(plain) or inside and request.path[-1:] != "/":
             # What its page names is relative to the folder, so that must be seen in its address.
             path = request.path.replace("%", "%25").replace("?", "%3F").replace("#", "%23") + "/"
             query = request.target.find("?")
             return webhal.fields.redirect(path + request.target[query:] if query > 0 else path)
-        return File(path, self.judged, self.headers).respond(request)
+        return File(path, self.judged, self.cache).send(request, plain)
 
 
 class File:
     """A file that is to be sent: a handler's result that becomes a Response once the request is at hand.
 
-    judged: see `status`; headers: what the Response has besides.
+    judged: see `status`; cache: its Cache-Control; headers: others that the Response has, or has instead.
     """
 
-    def __init__(self, path: str, judged: int, headers: "dict[str, Any]") -> None:
+    def __init__(
+        self, path: str, judged: int = 0, cache: "str | None" = None, headers: "dict[str, Any] | None" = None
+    ) -> None:
         self.path = path
         self.judged = judged
+        self.cache = cache
         self.headers = headers
 
     def respond(self, request: "Request") -> "Response":
-        """The Response. Raises HTTPError: 404, and 406, 412 and 416 where the request says how it wants it."""
+        """`send`, for what a handler returned."""
+        return self.send(request, status(self.path, self.judged))
+
+    def send(self, request: "Request", plain: "Any") -> "Response":
+        """The Response, where `plain` is the status of the file.
+
+        Raises HTTPError: 404, and 406, 412 and 416 where the request says how it wants it.
+        """
         lower = request.head.lower()
         accept = request.headers.get("accept-encoding") if b"\r\naccept-encoding:" in lower else None
-        self.suffix, found = choose(self.path, self.judged, accept)
-        headers = dict(self.headers)
-        headers["Content-Type"] = media_type(self.path)
-        headers["Vary"] = "Accept-Encoding"
-        headers["Accept-Ranges"] = "bytes"
-        if self.suffix:
-            headers["Content-Encoding"] = "br" if self.suffix == ".br" else "gzip"
+        self.suffix, found = choose(self.path, plain, self.judged, accept)
         size = found[6]
-        time = unix_time(found[8])
-        if time >= _CLOCK_SET:
-            precise = time
-            if sys.implementation.name == "cpython":
-                precise = found.st_mtime_ns
-            headers["ETag"] = '"%x-%x%s"' % (size, precise, self.suffix)
-            headers["Last-Modified"] = webhal.date.http_date(time)
+        time = found[8]
+        if sys.implementation.name == "cpython":
+            time = found.st_mtime_ns
+        headers = dict(describe(self.path, self.suffix, size, time, self.cache))
+        for name in self.headers or ():
+            known = [other for other in headers if other.lower() == name.lower()]
+            headers[known[0] if known else name] = self.headers[name]  # type: ignore[index]
         if b"\r\nif-" in lower or b"\r\nrange:" in lower:
             response = webhal.conditional.respond(self, request, size, headers)
             if response:
                 return response
-        body = b"" if request.method == "HEAD" else self.read(0, size)
-        if request.method == "HEAD" or hasattr(body, "read"):
+        if request.method == "HEAD":
+            headers["Content-Length"] = size
+            return webhal.response.Response(b"", None, headers)
+        body = self.read(0, size)
+        if hasattr(body, "read"):
             headers["Content-Length"] = size
         return webhal.response.Response(body, None, headers)
 
@@ -116,12 +126,10 @@ class File:
 
         Raises HTTPError(404) where it is gone.
         """
-        file = self.open()
         if sys.implementation.name == "cpython":
             if size <= _WHOLE:
-                with file:
-                    file.seek(start)
-                    return file.read(size)
+                return _read(self.path + self.suffix, self.judged, start, size)
+        file = self.open()
         try:
             return memoryview(file)[start : start + size]  # of a ROMFS
         except TypeError:
@@ -133,7 +141,7 @@ class File:
         """The file, opened to be read. Raises HTTPError(404) where it is gone."""
         try:
             if sys.implementation.name == "cpython":
-                return open(self.path + self.suffix, "rb", 0, opener=_open if self.judged else None)
+                return os.fdopen(_open(self.path + self.suffix, self.judged), "rb", 0)
             return open(self.path + self.suffix, "rb")
         except OSError:
             raise webhal.errors.HTTPError(404)
@@ -150,7 +158,7 @@ def send_file(path: str, headers: "dict[str, Any] | None" = None) -> File:
         absolute = os.path.isabs(path)
     if not absolute:
         judge(path)
-    return File(locate(path), 0, headers or {})
+    return File(locate(path), 0, None, headers)
 
 
 def locate(path: str) -> str:
@@ -195,8 +203,21 @@ def status(path: str, judged: int) -> "Any":
 
 if sys.implementation.name == "cpython":
 
-    def _open(path: str, flags: int) -> int:
-        return os.open(path, flags | _NO_LINK)
+    def _open(path: str, judged: int) -> int:
+        return os.open(path, _FLAGS | _NO_LINK if judged else _FLAGS)
+
+    def _read(path: str, judged: int, start: int, size: int) -> bytes:
+        """File.read of a small file, at a third of what a file object costs."""
+        try:
+            descriptor = _open(path, judged)
+            try:
+                if start:
+                    os.lseek(descriptor, start, 0)
+                return os.read(descriptor, size)
+            finally:
+                os.close(descriptor)
+        except OSError:
+            raise webhal.errors.HTTPError(404) from None
 
     def _lstat(path: str) -> "os.stat_result | None":
         """os.lstat of what is no link, neither one that Windows calls a junction."""
@@ -214,21 +235,22 @@ def is_file(found: "Any") -> bool:
     return found is not None and found[0] & 0xF000 == 0x8000
 
 
-def choose(path: str, judged: int, accept: "str | None") -> "tuple[str, Any]":
+def choose(path: str, plain: "Any", judged: int, accept: "str | None") -> "tuple[str, Any]":
     """(suffix, status) of the file, or of its compressed sibling, as the client likes best (RFC 9110, 12.5.3).
 
-    A sibling that is older than the file is out of date. Raises HTTPError: 404 where there is neither, 406 where the
-    client refuses what there is.
+    plain: the file's status. A sibling that is older is out of date. Raises HTTPError: 404 where there is neither, 406
+    where the client refuses what there is.
     """
-    plain = status(path, judged)
     best: "tuple[str, Any] | None" = None
     weight = 0.0
     error = 404
-    if accept is None:
-        accept = "identity, gzip;q=0.2, *;q=0.1"  # anything will do
     if is_file(plain):
         best = "", plain
+        if accept is None:
+            return best
         weight = quality(accept, "identity")
+    elif accept is None:  # anything will do
+        accept = "gzip, *;q=0.1"
     for suffix in (".gz", ".br"):
         wanted = quality(accept, "br" if suffix == ".br" else "gzip")
         if wanted >= weight and (wanted or not best):
@@ -279,11 +301,28 @@ def media_type(path: str) -> str:
     return kind + "; charset=utf-8" if kind[:5] == "text/" else kind
 
 
-def unix_time(time: int) -> int:
-    """The time of a file in seconds since 1970; on some boards it is since 2000."""
+def describe(path: str, suffix: str, size: int, time: int, cache: "str | None") -> "dict[str, Any]":
+    """The fields that tell of a file of this size and time: seconds since the platform's epoch, of a PC nanoseconds."""
+    fields = {"Content-Type": media_type(path), "Vary": "Accept-Encoding", "Accept-Ranges": "bytes"}
+    if suffix:
+        fields["Content-Encoding"] = "br" if suffix == ".br" else "gzip"
+    if cache:
+        fields["Cache-Control"] = cache
+    seconds = time
+    if sys.implementation.name == "cpython":
+        seconds = time // 1_000_000_000
     if sys.implementation.name != "cpython":
         import time as clock
 
         if clock.localtime(0)[0] == 2000:
-            return time + 946684800
-    return time
+            seconds += 946684800
+    if seconds >= _CLOCK_SET:
+        fields["ETag"] = '"%x-%x%s"' % (size, time, suffix)
+        fields["Last-Modified"] = webhal.date.http_date(seconds)
+    return fields
+
+
+if sys.implementation.name == "cpython":
+    from functools import lru_cache
+
+    describe = lru_cache(1024)(describe)
