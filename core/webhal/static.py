@@ -72,7 +72,7 @@ class StaticFiles(App):
             path = request.path.replace("%", "%25").replace("?", "%3F").replace("#", "%23") + "/"
             query = request.target.find("?")
             return webhal.fields.redirect(path + request.target[query:] if query > 0 else path)
-        return File(path, self.judged, self.cache).send(request, plain)
+        return File(path, self.judged, self.cache).answer(request, plain)
 
 
 class File:
@@ -90,10 +90,10 @@ class File:
         self.headers = headers
 
     def respond(self, request: "Request") -> "Response":
-        """`send`, for what a handler returned."""
-        return self.send(request, status(self.path, self.judged))
+        """`answer`, for what a handler returned."""
+        return self.answer(request, status(self.path, self.judged))
 
-    def send(self, request: "Request", plain: "Any") -> "Response":
+    def answer(self, request: "Request", plain: "Any") -> "Response":
         """The Response, where `plain` is the status of the file.
 
         Raises HTTPError: 404, and 406, 412 and 416 where the request says how it wants it.
@@ -109,7 +109,8 @@ class File:
         for name in self.headers or ():
             known = [other for other in headers if other.lower() == name.lower()]
             headers[known[0] if known else name] = self.headers[name]  # type: ignore[index]
-        if b"\r\nif-" in lower or b"\r\nrange:" in lower:
+        # An error's page is no answer to conditions.
+        if (b"\r\nif-" in lower or b"\r\nrange:" in lower) and "error" not in request.__dict__:
             response = webhal.conditional.respond(self, request, size, headers)
             if response:
                 return response
@@ -238,8 +239,8 @@ def is_file(found: "Any") -> bool:
 def choose(path: str, plain: "Any", judged: int, accept: "str | None") -> "tuple[str, Any]":
     """(suffix, status) of the file, or of its compressed sibling, as the client likes best (RFC 9110, 12.5.3).
 
-    plain: the file's status. A sibling that is older is out of date. Raises HTTPError: 404 where there is neither, 406
-    where the client refuses what there is.
+    plain: the file's status. A sibling that is older is out of date. The file itself is sent even where the client
+    refuses it so. Raises HTTPError: 404 where there is neither, 406 where the client refuses what there is.
     """
     best: "tuple[str, Any] | None" = None
     weight = 0.0
@@ -296,7 +297,9 @@ def media_type(path: str) -> str:
         start += len(end) + 1
         kind = _TYPES[start : _TYPES.find(" ", start)]
     if sys.implementation.name == "cpython":
-        kind = kind or mimetypes.guess_type(path)[0] or ""
+        if not kind:
+            kind, coding = mimetypes.guess_type(path)  # type: ignore[assignment]
+            kind = "application/gzip" if coding == "gzip" else "" if coding else kind  # of what is asked for compressed
     kind = kind or "application/octet-stream"
     return kind + "; charset=utf-8" if kind[:5] == "text/" else kind
 
