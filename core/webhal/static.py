@@ -151,15 +151,17 @@ class File:
 def send_file(path: str, headers: "dict[str, Any] | None" = None) -> File:
     """A file as a handler's result: with its type and validators, in ranges, or not at all if the client has it.
 
-    A path that is not absolute is relative as that of StaticFiles is. Raises HTTPError(404) where it leads out of there
-    or to a hidden file, so that its end may be what a client sent.
+    A path that is not absolute is relative as that of StaticFiles is, and may end with what a client sent. Raises
+    HTTPError(404) where it leads out of there or to a hidden file; symbolic links are not followed.
     """
     absolute = path[:1] == "/"
     if sys.implementation.name == "cpython":
         absolute = os.path.isabs(path)
-    if not absolute:
-        judge(path)
-    return File(locate(path), 0, None, headers)
+    whole = locate(path)
+    if absolute:
+        return File(whole, 0, None, headers)
+    judge(path)
+    return File(whole, len(whole) - len(path) - 1, None, headers)
 
 
 def locate(path: str) -> str:

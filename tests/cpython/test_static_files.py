@@ -1,0 +1,128 @@
+"""Static files on a PC: whatever a client asks for, no file outside the folder is opened."""
+
+import sys
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from webhal import App
+from webhal.static import StaticFiles, send_file
+from webhal.testing import TestClient
+
+SECRET = b"SECRET"
+PUBLIC = ("style.css", "style.css.gz", "sub/index.html", "sub/a b", "index.html", "folder/style.css")
+HIDDEN = (".hidden", "sub/.hidden")
+NAMES = [
+    "style.css",
+    "sub",
+    "index.html",
+    "a b",
+    "link",
+    "folder",
+    "hidden~1",
+    ".hidden",
+    "secret.txt",
+    "etc",
+    "passwd",
+]
+PARTS = [
+    "/",
+    "//",
+    "\\",
+    ".",
+    "..",
+    "../",
+    "..\\",
+    "%",
+    "%2e",
+    "%2f",
+    "%5c",
+    "%00",
+    "\0",
+    ":",
+    "C:",
+    "~",
+    "\uff0e",
+    "é",
+]
+PATHS = st.lists(st.sampled_from(NAMES + PARTS) | st.text(max_size=4), max_size=9).map("".join)
+ENCODINGS = (
+    lambda path: quote(path, safe="/"),
+    lambda path: quote(path, safe=""),
+    lambda path: quote(quote(path, safe="")),
+    lambda path: "".join(f"%{byte:02x}" for byte in path.encode()),
+    lambda path: "".join(sign if "!" <= sign <= "~" and sign not in "#?" else quote(sign) for sign in path),
+)
+FIELDS = st.dictionaries(
+    st.sampled_from(["Accept-Encoding", "Range", "If-Range", "If-None-Match", "If-Match", "If-Modified-Since"]),
+    st.sampled_from(["gzip", "gzip;q=0", "bytes=0-1", "bytes=0-0,-1", "*", '"x"', "Sun, 06 Nov 1994 08:49:37 GMT"])
+    | st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=12),
+)
+WARMING = (  # what loads all that is loaded late
+    ("/static/style.css", {"Range": "bytes=0-0,2-2"}),
+    ("/static/none.unknown", {}),
+    ("/static/%ff%e9", {}),
+    ("/static/sub", {"Cookie": "\xff"}),
+    ("/static/style.css", {"If-Modified-Since": "x", "Accept-Encoding": "gzip"}),
+    ("\x00", {}),
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    base = tmp_path_factory.mktemp("static").resolve()
+    files = base / "files"
+    for name in (*PUBLIC, *HIDDEN):
+        (files / name).parent.mkdir(parents=True, exist_ok=True)
+        (files / name).write_bytes(SECRET if name in HIDDEN else b"public")
+    (base / "secret.txt").write_bytes(SECRET)
+    (files / "link").symlink_to(base)
+    (files / "sub/secret.txt").symlink_to(base / "secret.txt")
+    (files / "style.css.br").symlink_to(base / "secret.txt")
+    return files
+
+
+@pytest.fixture(scope="module")
+def ask(folder):
+    """A function: the answer to a request, and the paths that were opened for it."""
+    opened = None
+
+    def hook(event, arguments):  # it stays for the rest of the process: there is no way to remove one
+        if opened is not None and event == "open":
+            opened.append(arguments[0])
+
+    def ask(target, fields):
+        nonlocal opened
+        opened = []
+        try:
+            return client.get(target, headers=fields), opened
+        finally:
+            opened = None
+
+    app = App()
+    app.mount("/static", StaticFiles(str(folder)))
+    beside = {"__file__": str(folder.parent / "app.py"), "send_file": send_file}
+    exec("def send(request, name): return send_file('files/' + name)", beside)
+    app.get("/sent/<path:name>")(beside["send"])
+    client = TestClient(app)
+    for target, fields in WARMING:
+        client.get(target, headers=fields)
+    sys.addaudithook(hook)
+    return ask
+
+
+def test_the_hook_sees_what_is_opened(ask, folder):
+    assert ask("/static/sub/", {})[1] == [f"{folder}/sub/index.html"]
+    assert ask("/sent/style.css", {})[1] == [f"{folder}/style.css"]
+
+
+@settings(max_examples=300, deadline=None)
+@given(prefix=st.sampled_from(["/static/", "/sent/"]), path=PATHS, encode=st.sampled_from(ENCODINGS), fields=FIELDS)
+def test_nothing_outside_the_folder_is_opened(ask, folder, prefix, path, encode, fields):
+    answer, opened = ask(prefix + encode(path), fields)
+    assert answer.status in (200, 206, 302, 304, 400, 404, 406, 412, 416)
+    assert SECRET not in answer.body
+    for each in opened:
+        assert each in [f"{folder}/{name}" for name in PUBLIC]
