@@ -9,6 +9,7 @@ import sys
 
 TYPE_CHECKING = bool()  # False; but jedi, which completes in many an editor, would believe that
 if TYPE_CHECKING:
+    from webhal import assets as assets
     from webhal import chunked as chunked
     from webhal import conditional as conditional
     from webhal import date as date

@@ -1,9 +1,9 @@
 """Static files: StaticFiles, an application to be mounted, and send_file, a handler's result.
 
-    from webhal.static import StaticFiles, send_file
+    from webhal.static import StaticFiles, send_file, static_url
 
 Which file a path means, in which coding it is sent, its type and its validators. Conditional requests and ranges are in
-conditional.py; files that are not in memory are sent by stream.py.
+conditional.py, fingerprints in assets.py; files that are not in memory are sent by stream.py.
 """
 
 import os
@@ -27,6 +27,7 @@ _TYPES = (
     " html:text/html css:text/css js:text/javascript json:application/json svg:image/svg+xml png:image/png "
     "jpg:image/jpeg gif:image/gif ico:image/x-icon txt:text/plain woff2:font/woff2 "
 )
+_FOR_EVER = "public, max-age=31536000, immutable"  # Cache-Control of what has its content's fingerprint in its name
 _CLOCK_SET = 1609459200  # 2021; a file's time before that is of a clock that was not set, and tells nothing
 
 if sys.implementation.name == "cpython":
@@ -36,6 +37,9 @@ if sys.implementation.name == "cpython":
     # Without waiting for who writes to a pipe, and without following a link, where one has taken the file's place.
     _FLAGS: int = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
     _NO_LINK: int = getattr(os, "O_NOFOLLOW", 0)
+
+
+_known: "list[StaticFiles]" = []
 
 
 class StaticFiles(App):
@@ -57,7 +61,13 @@ class StaticFiles(App):
             raise ValueError("there is no folder " + self.folder)
         self.cache = cache
         self.judged = 0 if symlinks else len(self.folder)
+        self.built = is_file(self.status(".assets"))
         self.get("/<path:name>")(self.answer)
+        _known.append(self)
+
+    def status(self, name: str) -> "Any":
+        """os.stat of a file or folder in the folder, or None."""
+        return status(self.folder + "/" + name, self.judged)
 
     def answer(self, request: "Request", name: str) -> "Response":
         """The file `name`, or the index.html of the folder. Raises HTTPError for one that is not there, or not so."""
@@ -65,28 +75,42 @@ class StaticFiles(App):
         if inside:
             name += "index.html"
         judge(name)
-        path = self.folder + "/" + name
-        plain = status(path, self.judged)
+        plain = self.status(name)
+        cache = self.cache
+        tag = ""
+        if self.built:
+            other, digits = webhal.assets.split(name)
+            if digits:
+                found = self.status(other)
+                tag = webhal.assets.fingerprint(self, other, found)
+            if tag and tag == digits:
+                name = other
+                plain = found
+                cache = _FOR_EVER
+            else:
+                tag = webhal.assets.fingerprint(self, name, plain)
         if is_folder(plain) or inside and request.path[-1:] != "/":
             # What its page names is relative to the folder, so that must be seen in its address.
-            path = request.path.replace("%", "%25").replace("?", "%3F").replace("#", "%23") + "/"
+            path = escape(request.path) + "/"
             query = request.target.find("?")
             return webhal.fields.redirect(path + request.target[query:] if query > 0 else path)
-        return File(path, self.judged, self.cache).answer(request, plain)
+        return File(self.folder + "/" + name, self.judged, cache, tag).answer(request, plain)
 
 
 class File:
     """A file that is to be sent: a handler's result that becomes a Response once the request is at hand.
 
-    judged: see `status`; cache: its Cache-Control; headers: others that the Response has, or has instead.
+    judged: see `status`; cache: its Cache-Control; tag: of its content, where that is known; headers: what the Response
+    has besides, or instead.
     """
 
     def __init__(
-        self, path: str, judged: int = 0, cache: "str | None" = None, headers: "dict[str, Any] | None" = None
+        self, path: str, judged: int, cache: "str | None", tag: str, headers: "dict[str, Any] | None" = None
     ) -> None:
         self.path = path
         self.judged = judged
         self.cache = cache
+        self.tag = tag
         self.headers = headers
 
     def respond(self, request: "Request") -> "Response":
@@ -105,7 +129,7 @@ class File:
         time = found[8]
         if sys.implementation.name == "cpython":
             time = found.st_mtime_ns
-        headers = dict(describe(self.path, self.suffix, size, time, self.cache))
+        headers = dict(describe(self.path, self.suffix, size, time, self.cache, self.tag))
         for name in self.headers or ():
             known = [other for other in headers if other.lower() == name.lower()]
             headers[known[0] if known else name] = self.headers[name]  # type: ignore[index]
@@ -159,9 +183,24 @@ def send_file(path: str, headers: "dict[str, Any] | None" = None) -> File:
         absolute = os.path.isabs(path)
     whole = locate(path)
     if absolute:
-        return File(whole, 0, None, headers)
+        return File(whole, 0, None, "", headers)
     judge(path)
-    return File(whole, len(whole) - len(path) - 1, None, headers)
+    return File(whole, len(whole) - len(path) - 1, None, "", headers)
+
+
+def static_url(name: str) -> str:
+    """The path of a file's URL, such as "/static/style.0123456789ab.css" of "style.css", to be put into a page.
+
+    That is where the StaticFiles that has the file is mounted; the latest made, if several have it. The fingerprint is
+    there where `webhal build-assets` gave the file one, and the file is still the same. Raises ValueError where none
+    has the file.
+    """
+    return escape(webhal.assets.url(_known, name))
+
+
+def escape(path: str) -> str:
+    """A path as it is written in a URL; what has no meaning there is left to who writes it."""
+    return path.replace("%", "%25").replace("?", "%3F").replace("#", "%23")
 
 
 def locate(path: str) -> str:
@@ -306,7 +345,7 @@ def media_type(path: str) -> str:
     return kind + "; charset=utf-8" if kind[:5] == "text/" else kind
 
 
-def describe(path: str, suffix: str, size: int, time: int, cache: "str | None") -> "dict[str, Any]":
+def describe(path: str, suffix: str, size: int, time: int, cache: "str | None", tag: str) -> "dict[str, Any]":
     """The fields that tell of a file of this size and time: seconds since the platform's epoch, of a PC nanoseconds."""
     fields = {"Content-Type": media_type(path), "Vary": "Accept-Encoding", "Accept-Ranges": "bytes"}
     if suffix:
@@ -322,8 +361,10 @@ def describe(path: str, suffix: str, size: int, time: int, cache: "str | None") 
         if clock.localtime(0)[0] == 2000:
             seconds += 946684800
     if seconds >= _CLOCK_SET:
-        fields["ETag"] = '"%x-%x%s"' % (size, time, suffix)
         fields["Last-Modified"] = webhal.date.http_date(seconds)
+        tag = tag or "%x-%x" % (size, time)
+    if tag:
+        fields["ETag"] = '"%s%s"' % (tag, suffix)
     return fields
 
 

@@ -468,7 +468,7 @@ def test_a_file_that_vanishes_between_a_look_and_opening_it_is_404():
         from webhal.static import File
 
         name = path + "/large.bin"
-        file = File(name)
+        file = File(name, 0, None, "")
         file.suffix = ""
         os.remove(name)
         assert raises(HTTPError, file.read, 0, 10).status == 404

@@ -7,14 +7,29 @@ from types import ModuleType
 
 import pytest
 
+from webhal_cpython.assets import build
+
 ROOT = Path(__file__).resolve().parents[2]
 
 README = (ROOT / "README.md").read_text("utf-8")
 
 
+# What lies beside the application of the pages.
+BESIDE = {
+    "static/style.css": "body { margin: 0 }",
+    "static/notes.txt": "one\ntwo\n",
+    "static/manual/index.html": "<h1>Manual</h1>",
+}
+
+
 @pytest.mark.parametrize("page", ["README.md", "docs/application.md"])
-def test_code_runs(page):
+def test_code_runs(page, tmp_path, monkeypatch):
     """A page's blocks are one program; each is compiled on its lines of the page, so that a failure names them."""
+    monkeypatch.chdir(tmp_path)
+    for name, content in BESIDE.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(content)
+    build(tmp_path / "static")
     text = (ROOT / page).read_text("utf-8")
     blocks = list(re.finditer(r"(?ms)^```python\n(.*?)^```$", text))
     assert blocks

@@ -14,6 +14,7 @@ COMMANDS = {  # module and summary by name
     "run": ("running", "serve an application file on this machine"),
     "check": ("check", "say what in an application file a board will not run"),
     "new": ("new", "make a folder for a new application"),
+    "build-assets": ("assets", "compress static files, and take their fingerprints"),
     "deploy": ("deploying.deploy", "put an application on a board, and see that it serves"),
     "devices": ("deploying.devices", "list the boards that are found"),
     "monitor": ("deploying.monitor", "show what a board prints, and type to it"),
@@ -23,7 +24,7 @@ COMMANDS = {  # module and summary by name
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code. Raises SystemExit for wrong arguments and after --help."""
     argv = sys.argv[1:] if argv is None else argv
-    summaries = "".join(f"  {name:10}{summary}\n" for name, (_, summary) in COMMANDS.items())
+    summaries = "".join(f"  {name:14}{summary}\n" for name, (_, summary) in COMMANDS.items())
     parser = _Parser(
         prog="webhal",
         usage="webhal COMMAND …",

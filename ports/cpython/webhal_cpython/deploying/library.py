@@ -17,6 +17,7 @@ PC_ONLY = {"webhal.__main__", "webhal.net", "webhal_micropython.unix"}
 # Loaded only if an application asks for it, and what in its text shows that it does. Everything else may be
 # loaded because of what some client sends.
 OPTIONAL = {
+    "webhal.assets": {"StaticFiles", "static_url"},
     "webhal.conditional": {"StaticFiles", "send_file"},
     "webhal.fields": {"redirect", "set_cookie", "StaticFiles"},
     "webhal.multipart": {"form", "files"},

@@ -1,0 +1,111 @@
+"""`webhal build-assets`: compressed siblings and fingerprints, and that StaticFiles serves them."""
+
+import gzip
+import os
+import subprocess
+import sys
+
+import pytest
+
+from webhal import App
+from webhal.static import StaticFiles, static_url
+from webhal.testing import TestClient
+from webhal_cpython.assets import build
+
+TEXT = b"body { margin: 0 }\n" * 50
+FILES = {
+    "style.css": TEXT,
+    "sub/app.min.js": TEXT + b"//",
+    "noise.png": os.urandom(2000),
+    "tiny.txt": b"x",
+    "empty": b"",
+}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    folder = tmp_path / "static"
+    for name, data in {**FILES, ".hidden": TEXT, "sub/.git/config": TEXT, "archive.tar.gz": TEXT}.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+    return folder
+
+
+def present(folder):
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def command(*arguments):
+    return subprocess.run([sys.executable, "-m", "webhal", "build-assets", *arguments], capture_output=True, text=True)
+
+
+def serve(folder):
+    app = App()
+    app.mount("/static", StaticFiles(str(folder)))
+    return TestClient(app)
+
+
+def test_what_is_made(folder):
+    before = present(folder)
+    done = command(folder)
+    assert (done.returncode, done.stderr) == (0, "")
+    made = set(present(folder)) - set(before)
+    assert {"style.css.gz", "sub/app.min.js.gz", ".assets"} <= made
+    assert made <= {name + suffix for name in before for suffix in (".gz", ".br")} | {".assets"}
+    assert not any(name.startswith(("noise", "tiny", "empty", ".hidden")) for name in made)
+    assert gzip.decompress((folder / "style.css.gz").read_bytes()) == TEXT
+    names = [line.split(" ", 2)[2] for line in (folder / ".assets").read_text().splitlines()]
+    assert names == sorted([*FILES, "archive.tar.gz"])
+    assert ".gz  3 of 6 files" in done.stdout
+
+
+def test_brotli_where_it_is_installed(folder):
+    brotli = pytest.importorskip("brotli")
+    build(folder)
+    assert brotli.decompress((folder / "style.css.br").read_bytes()) == TEXT
+
+
+def test_what_is_made_is_served(folder):
+    build(folder)
+    client = serve(folder)
+    for name, data in FILES.items():
+        url = static_url(name)
+        answer = client.get(url)
+        assert (answer.status, answer.body) == (200, data)
+        if "." in name:
+            assert url != "/static/" + name
+            assert "immutable" in answer.headers["Cache-Control"]
+    packed = client.get(static_url("style.css"), headers={"Accept-Encoding": "gzip"})
+    assert gzip.decompress(packed.body) == TEXT and packed.headers["Content-Encoding"] == "gzip"
+    assert (
+        client.get(
+            "/static/style.css", headers={"If-None-Match": client.get(static_url("style.css")).headers["ETag"]}
+        ).status
+        == 304
+    )
+
+
+def test_again_changes_what_has_changed(folder):
+    build(folder)
+    first = (folder / ".assets").read_bytes()
+    stamp = (folder / "style.css.gz").stat()
+    build(folder)
+    assert (folder / ".assets").read_bytes() == first
+    assert (folder / "style.css.gz").stat().st_ino == stamp.st_ino  # not even written
+    (folder / "style.css").write_bytes(TEXT + b"/**/")
+    os.utime(folder / "style.css", ns=(stamp.st_mtime_ns + 10**9,) * 2)
+    (folder / "sub/app.min.js").unlink()
+    build(folder)
+    assert gzip.decompress((folder / "style.css.gz").read_bytes()) == TEXT + b"/**/"
+    assert not (folder / "sub/app.min.js.gz").exists()
+    assert (folder / ".assets").read_bytes() != first
+    (folder / "style.css").write_bytes(b"x")  # which is not worth it any more
+    build(folder)
+    assert not (folder / "style.css.gz").exists()
+
+
+def test_errors_are_one_line(tmp_path, folder):
+    for wrong in (tmp_path / "none", folder / "style.css"):
+        done = command(wrong)
+        assert (done.returncode, done.stdout, done.stderr) == (1, "", f"webhal: there is no folder {wrong}\n")
+    assert command().returncode == 2
