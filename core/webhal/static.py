@@ -32,8 +32,13 @@ _CLOCK_SET = 1609459200  # 2021; a file's time before that is of a clock that wa
 
 if sys.implementation.name == "cpython":
     import mimetypes
+    from functools import lru_cache
+    from time import time_ns
 
     _WHOLE = 65536  # bytes; a file up to this size is read at once
+    _REMEMBERED = 256  # so many of them, those that were asked for last, are kept in memory: 16 MB at most
+    # Since its last change, before a file is remembered by its times: two changes in a tick of the clock have the same.
+    _SETTLED_NS = 2_000_000_000
     # Without waiting for who writes to a pipe, and without following a link, where one has taken the file's place.
     _FLAGS: int = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
     _NO_LINK: int = getattr(os, "O_NOFOLLOW", 0)
@@ -104,6 +109,8 @@ class File:
     has besides, or instead.
     """
 
+    version: "tuple[int, ...]"  # on a PC: its inode and times, by which another one under its name is known
+
     def __init__(
         self, path: str, judged: int, cache: "str | None", tag: str, headers: "dict[str, Any] | None" = None
     ) -> None:
@@ -129,6 +136,7 @@ class File:
         time = found[8]
         if sys.implementation.name == "cpython":
             time = found.st_mtime_ns
+            self.version = (found.st_ino, time, found.st_ctime_ns)
         headers = dict(describe(self.path, self.suffix, size, time, self.cache, self.tag))
         for name in self.headers or ():
             known = [other for other in headers if other.lower() == name.lower()]
@@ -153,7 +161,10 @@ class File:
         """
         if sys.implementation.name == "cpython":
             if size <= _WHOLE:
-                return _read(self.path + self.suffix, self.judged, start, size)
+                settled = time_ns() - max(self.version[1:]) > _SETTLED_NS
+                return (_remembered if settled else _read)(
+                    self.path + self.suffix, self.judged, start, size, self.version
+                )
         file = self.open()
         try:
             return memoryview(file)[start : start + size]  # of a ROMFS
@@ -248,7 +259,7 @@ if sys.implementation.name == "cpython":
     def _open(path: str, judged: int) -> int:
         return os.open(path, _FLAGS | _NO_LINK if judged else _FLAGS)
 
-    def _read(path: str, judged: int, start: int, size: int) -> bytes:
+    def _read(path: str, judged: int, start: int, size: int, version: "tuple[int, ...]") -> bytes:
         """File.read of a small file, at a third of what a file object costs."""
         try:
             descriptor = _open(path, judged)
@@ -260,6 +271,8 @@ if sys.implementation.name == "cpython":
                 os.close(descriptor)
         except OSError:
             raise webhal.errors.HTTPError(404) from None
+
+    _remembered = lru_cache(_REMEMBERED)(_read)
 
     def _lstat(path: str) -> "os.stat_result | None":
         """os.lstat of what is no link, neither one that Windows calls a junction."""
@@ -369,6 +382,4 @@ def describe(path: str, suffix: str, size: int, time: int, cache: "str | None", 
 
 
 if sys.implementation.name == "cpython":
-    from functools import lru_cache
-
     describe = lru_cache(1024)(describe)

@@ -470,6 +470,7 @@ def test_a_file_that_vanishes_between_a_look_and_opening_it_is_404():
         name = path + "/large.bin"
         file = File(name, 0, None, "")
         file.suffix = ""
+        file.version = (1, 2, 3)
         os.remove(name)
         assert raises(HTTPError, file.read, 0, 10).status == 404
         assert raises(HTTPError, file.open).status == 404

@@ -126,3 +126,22 @@ def test_nothing_outside_the_folder_is_opened(ask, folder, prefix, path, encode,
     assert SECRET not in answer.body
     for each in opened:
         assert each in [f"{folder}/{name}" for name in PUBLIC]
+
+
+def test_a_file_that_has_not_changed_is_not_read_again(ask, folder, monkeypatch):
+    monkeypatch.setattr("webhal.static._SETTLED_NS", -1)
+    path = folder / "folder/style.css"
+    assert ask("/static/folder/style.css", {})[1] == [str(path)]
+    assert ask("/static/folder/style.css", {})[1] == []
+    path.chmod(0o640)  # which changes a time that nobody can set
+    answer, opened = ask("/static/folder/style.css", {})
+    assert (answer.body, opened) == (b"public", [str(path)])
+
+
+def test_a_file_that_has_changed_just_now_is_read_each_time(ask, folder, monkeypatch):
+    """Within a tick of the file system's clock it could have changed once more, and have the same times."""
+    path = folder / "folder/style.css"
+    changed = path.stat().st_ctime_ns
+    monkeypatch.setattr("webhal.static.time_ns", lambda: changed + 10**9)
+    for _ in range(2):
+        assert ask("/static/folder/style.css", {})[1] == [str(path)]
