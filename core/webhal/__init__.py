@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from webhal import response as response
     from webhal import routes as routes
     from webhal import routing as routing
+    from webhal import sendfile as sendfile
     from webhal import starting as starting
     from webhal import static as static
     from webhal import stopping as stopping

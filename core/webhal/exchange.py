@@ -4,6 +4,8 @@ Bodies that are read whole, Responses, what a client does not take at once. Answ
 stream.py.
 """
 
+import sys
+
 import webhal
 from webhal.http import Request
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from webhal.connection import Connection
     from webhal.response import Response
     from webhal.server import Server
+    from webhal.stream import Stream
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _AT_ONCE = 8  # pieces of a body that are taken in one step
@@ -99,7 +102,10 @@ def respond(connection: "Connection", server: "Server", request: Request, respon
         response = webhal.mistakes.answer(request, response, error, fields)
         head, body = webhal.response.serialise(response, request.method, fields)
     if head is None:
-        webhal.stream.Stream(request, body, response).begin(server, connection, request)
+        kind: "type[Stream]" = webhal.stream.Stream
+        if sys.implementation.name == "cpython":
+            kind = webhal.sendfile.stream(server, response, body)
+        kind(request, body, response).begin(server, connection, request)
         return
     server.app.emit("response", request, response.status, len(body))
     room = server.buffer - len(head)
@@ -169,7 +175,7 @@ def send(
 def ready(connection: "Connection", server: "Server") -> None:
     """The socket of a connection that has something to go on with may be ready for it."""
     work = connection.work
-    if connection.phase == "write":
+    if connection.out:
         count = server.network.send(connection.socket, connection.out, connection.sent)
         if count:
             connection.since = server.now

@@ -156,3 +156,10 @@ class Optional(Protocol):
     def fileno(self) -> int:
         """A descriptor that is readable when `wait(0)` would report a socket."""
         raise NotImplementedError
+
+    def sendfile(self, socket: Any, file: Any, start: int, most: int) -> int | None:
+        """`send` of `most` bytes of a file from position `start` on, or fewer; 0 where the file ends before.
+
+        file: an io.FileIO, whose own position stays. Asked for on CPython only: files of boards have no descriptor.
+        """
+        raise NotImplementedError

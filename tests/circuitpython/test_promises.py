@@ -27,7 +27,7 @@ def check(board, **options):
     )
     from webhal.testing.promises import PROMISES
 
-    assert kept == len(PROMISES) - 1, kept  # there is no fileno
+    assert kept == len(PROMISES) - 2, kept  # there is neither fileno nor sendfile
 
 
 def test_all_promises_are_kept_over_real_sockets():

@@ -147,6 +147,40 @@ def test_the_port_of_the_porting_guide_keeps_all_promises():
     check_network(namespace["Network"], exhaust=exhaust)
 
 
+@pytest.mark.parametrize("fault", ["start", "end", "position", "most", "full"])
+def test_a_wrong_sendfile_is_caught_by_its_promise(fault):
+    class Wrong(port.EpollNetwork):
+        def sendfile(self, socket, file, start, most):
+            if fault == "position":
+                file.seek(0)
+            count = super().sendfile(socket, file, start + (fault == "start"), most + (fault == "most"))
+            if fault == "end" and count == 0:
+                raise OSError("end of file")
+            return 1 if fault == "full" and count is None else count
+
+    bench = Bench(Wrong(), SocketClient, "127.0.0.1", None, None, 2_000)
+    try:
+        with pytest.raises((AssertionError, OSError)):
+            promises.file_sent(bench)
+    finally:
+        bench.close()
+
+
+def test_a_file_for_a_socket_that_encrypts_goes_through_it(opened, tmp_path):
+    class Encrypting(bsd.socket):
+        def send(self, data):
+            return super().send(bytes(byte ^ 1 for byte in data))
+
+    (tmp_path / "file").write_bytes(bytes(range(100)))
+    network = port.Network()
+    client, socket = connected(network, opened)
+    opened.append(Encrypting(fileno=socket.detach()))
+    with open(tmp_path / "file", "rb", 0) as file:
+        assert network.sendfile(opened[-1], file, 10, 20) == 20
+        assert network.sendfile(opened[-1], file, 100, 20) == 0
+    assert client.recv(100) == bytes(byte ^ 1 for byte in range(10, 30))
+
+
 # -- which poller -----------------------------------------------------------------------------------
 
 

@@ -13,7 +13,7 @@ from webhal import net
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = ROOT / "ports/template"
-OPTIONAL = {"unix_time", "fileno"}
+OPTIONAL = {"unix_time", "fileno", "sendfile"}
 
 
 @pytest.fixture(scope="module")

@@ -533,3 +533,23 @@ def descriptor(bench: "Bench") -> None:
     assert not readable(), "readable although no socket is ready"
     client.send(b"x")
     bench.until(readable, "not readable although a socket is ready")
+
+
+@promise("sendfile, if there is one: bytes of a file from start on, 0 behind its end, None when nobody reads")
+def file_sent(bench: "Bench") -> None:
+    if not hasattr(bench.net, "sendfile"):
+        raise Skip("there is none")
+    import io
+
+    with io.FileIO(__file__) as file:
+        whole = file.read()
+        client, socket = bench.pair()
+        for start, most in ((0, 5), (7, 100)):
+            n = bench.until(lambda: bench.net.sendfile(socket, file, start, most), "it takes nothing")  # noqa: B023
+            assert 0 < n <= most and bench.read(client, n) == whole[start : start + n], "the peer gets other bytes"
+        assert bench.until(lambda: bench.net.sendfile(socket, file, len(whole), 5), "None at the end") == 0
+        assert file.tell() == len(whole), "the file's own position has moved"
+        for _ in range(_MOST_TAKEN // len(whole)):
+            if bench.net.sendfile(socket, file, 0, len(whole)) is None:
+                return
+        raise AssertionError("sendfile never returns None")

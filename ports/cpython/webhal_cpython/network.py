@@ -7,16 +7,19 @@ the hot path of a PC's server: `wait`, `recv_into` and `send` are one system cal
 
 import contextlib
 import errno
+import os
 import select
 import socket as bsd
 import sys
 import threading
 import time
+from io import FileIO
 from socket import socket as Socket
 from types import TracebackType
 from typing import Any
 
 _SECONDS = 0.000_999_999  # a millisecond, less a hair: CPython rounds up, and 7 * 0.001 would be 8 ms
+_PIECE = 65536  # bytes of a file that the system cannot send itself
 _MOST_EVENTS = 1024  # reported by one kqueue call; it begins with the next ones at the next call
 _MOST_SELECTED = 512  # sockets that select() takes on Windows (FD_SETSIZE)
 PORT_ERRORS = (errno.EADDRINUSE, errno.EACCES, errno.EPERM)  # which another port would not have
@@ -188,6 +191,17 @@ class _Network:
             return socket.send(memoryview(data)[start:] if start else data)
         except BlockingIOError:
             return None
+
+    if hasattr(os, "sendfile"):
+
+        def sendfile(self, socket: Socket, file: FileIO, start: int, most: int) -> int | None:
+            if type(socket) is Socket:
+                try:
+                    return os.sendfile(socket.fileno(), file.fileno(), start, most)
+                except BlockingIOError:
+                    return None
+            data = os.pread(file.fileno(), min(most, _PIECE), start)  # to one that encrypts
+            return self.send(socket, data, 0) if data else 0
 
     def close(self, socket: Socket) -> None:
         descriptor = socket.fileno()  # -1 where it is closed already

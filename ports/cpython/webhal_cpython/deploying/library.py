@@ -10,9 +10,9 @@ from pathlib import Path
 
 import webhal
 
-# In these folders, and of no use to a board: the interface's documentation, the command, and what stands for a
-# board's network where there is an operating system.
-PC_ONLY = {"webhal.__main__", "webhal.net", "webhal_micropython.unix"}
+# In these folders, and of no use to a board: the interface's documentation, the command, what needs descriptors, and
+# what stands for a board's network where there is an operating system.
+PC_ONLY = {"webhal.__main__", "webhal.net", "webhal.sendfile", "webhal_micropython.unix"}
 
 # Loaded only if an application asks for it, and what in its text shows that it does. Everything else may be
 # loaded because of what some client sends.
