@@ -5,7 +5,9 @@ package(
     (
         "__init__.py",
         "app.py",
+        "assets.py",
         "chunked.py",
+        "conditional.py",
         "connection.py",
         "date.py",
         "errors.py",
@@ -29,6 +31,7 @@ package(
         "routing.py",
         "server.py",
         "starting.py",
+        "static.py",
         "stopping.py",
         "stream.py",
         "task.py",

@@ -2,7 +2,8 @@
 
 PHRASES = (
     "202 Accepted\n205 Reset Content\n206 Partial Content\n301 Moved Permanently\n307 Temporary Redirect\n"
-    "308 Permanent Redirect\n408 Request Timeout\n409 Conflict\n410 Gone\n412 Precondition Failed\n414 URI Too Long\n"
+    "308 Permanent Redirect\n406 Not Acceptable\n408 Request Timeout\n409 Conflict\n410 Gone\n"
+    "412 Precondition Failed\n414 URI Too Long\n"
     "416 Range Not Satisfiable\n417 Expectation Failed\n429 Too Many Requests\n431 Request Header Fields Too Large\n"
     "501 Not Implemented\n505 HTTP Version Not Supported\n"
 )
