@@ -88,7 +88,7 @@ def matches(tags: str, tag: str, weakly: bool) -> bool:
         end = tags.find('"', start + 1) + 1
         if not end:
             break
-        if tags[start:end] == tag and (weakly or tags[:start][-2:] != "W/"):
+        if tags[start:end] == tag and (weakly or tags[max(0, start - 2) : start] != "W/"):
             return True
         start = tags.find('"', end)
     return False

@@ -250,7 +250,7 @@ def status(path: str, judged: int) -> "Any":
                     place = path.find("/", place + 1)
                 return _lstat(path)
         return os.stat(path)
-    except OSError:
+    except (OSError, ValueError):  # of text that no file's name can have
         return None
 
 

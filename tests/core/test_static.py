@@ -462,6 +462,23 @@ def test_a_file_that_vanishes_while_it_is_sent():
             bench.take_log()
 
 
+def test_hooks_and_events_see_files():
+    with folder(FILES) as path:
+        app = mounted(path)
+        seen = []
+
+        @app.after_request
+        def hook(request, response):
+            response.headers["X-Status"] = str(response.status)
+
+        app.on("response")(lambda request, status, size: seen.append((status, size)))
+        client = TestClient(app)
+        tag = client.get("/static/style.css").headers["ETag"]
+        assert client.get("/static/style.css", headers={"If-None-Match": tag}).headers["X-Status"] == "304"
+        assert client.get("/static/none").headers["X-Status"] == "404"
+        assert seen == [(200, 7), (304, 0), (404, 10)]
+
+
 def test_a_file_that_vanishes_between_a_look_and_opening_it_is_404():
     with folder(FILES) as path:
         static = StaticFiles(path)

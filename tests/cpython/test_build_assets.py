@@ -1,5 +1,6 @@
 """`webhal build-assets`: compressed siblings and fingerprints, and that StaticFiles serves them."""
 
+import ast
 import gzip
 import os
 import subprocess
@@ -10,13 +11,14 @@ import pytest
 from webhal import App
 from webhal.static import StaticFiles, static_url
 from webhal.testing import TestClient
-from webhal_cpython.assets import build
+from webhal_cpython.assets import build, folders, for_board
 
 TEXT = b"body { margin: 0 }\n" * 50
+NOISE = os.urandom(2000)
 FILES = {
     "style.css": TEXT,
     "sub/app.min.js": TEXT + b"//",
-    "noise.png": os.urandom(2000),
+    "noise.png": NOISE,
     "tiny.txt": b"x",
     "empty": b"",
 }
@@ -102,6 +104,46 @@ def test_again_changes_what_has_changed(folder):
     (folder / "style.css").write_bytes(b"x")  # which is not worth it any more
     build(folder)
     assert not (folder / "style.css.gz").exists()
+
+
+def test_what_a_board_gets_is_compressed_where_that_is_worth_it(tmp_path):
+    files = {f"static/{name}": data for name, data in FILES.items()}
+    others = {"main.py": TEXT, "statics/style.css": TEXT, "data/static/style.css": TEXT}
+    stale = {"static/style.css.gz": b"stale", "static/style.css.br": b"stale", "static/own.gz": NOISE}
+    made = for_board({**files, **others, **stale}, "static")
+    assert others.items() <= made.items()
+    rest = {name: data for name, data in made.items() if name not in others}
+    own = ".assets empty noise.png own.gz style.css.gz sub/app.min.js.gz tiny.txt".split()
+    assert sorted(rest) == [f"static/{name}" for name in own]
+    assert gzip.decompress(rest["static/style.css.gz"]) == TEXT
+    for name, data in made.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(data)
+    client = serve(tmp_path / "static")
+    for name, data in FILES.items():
+        answer = client.get(static_url(name), headers={"Accept-Encoding": "gzip"})
+        body = gzip.decompress(answer.body) if "Content-Encoding" in answer.headers else answer.body
+        assert (answer.status, body) == (200, data)
+        assert (
+            client.get(
+                static_url(name), headers={"If-None-Match": answer.headers["ETag"], "Accept-Encoding": "gzip"}
+            ).status
+            == 304
+        )
+    assert for_board(others, "none") == others
+
+
+def test_which_folders_a_program_serves_is_read_in_it():
+    text = """
+from webhal import static
+app.mount("/a", StaticFiles("static"))
+app.mount("/b", static.StaticFiles("files/", cache=None))
+app.mount("/c", StaticFiles("/sd/files"))
+app.mount("/d", StaticFiles(name))
+app.mount("/e", StaticFiles())
+other("folder")
+"""
+    assert folders([ast.parse(text)]) == {"static", "files"}
 
 
 def test_errors_are_one_line(tmp_path, folder):
