@@ -11,7 +11,7 @@ import pytest
 from webhal import App
 from webhal.static import StaticFiles, static_url
 from webhal.testing import TestClient
-from webhal_cpython.assets import build, folders, for_board
+from webhal_cpython.assets import build, pack, static_folders
 
 TEXT = b"body { margin: 0 }\n" * 50
 NOISE = os.urandom(2000)
@@ -110,7 +110,7 @@ def test_what_a_board_gets_is_compressed_where_that_is_worth_it(tmp_path):
     files = {f"static/{name}": data for name, data in FILES.items()}
     others = {"main.py": TEXT, "statics/style.css": TEXT, "data/static/style.css": TEXT}
     stale = {"static/style.css.gz": b"stale", "static/style.css.br": b"stale", "static/own.gz": NOISE}
-    made = for_board({**files, **others, **stale}, "static")
+    made = pack({**files, **others, **stale}, "static")
     assert others.items() <= made.items()
     rest = {name: data for name, data in made.items() if name not in others}
     own = ".assets empty noise.png own.gz style.css.gz sub/app.min.js.gz tiny.txt".split()
@@ -130,7 +130,7 @@ def test_what_a_board_gets_is_compressed_where_that_is_worth_it(tmp_path):
             ).status
             == 304
         )
-    assert for_board(others, "none") == others
+    assert pack(others, "none") == others
 
 
 def test_which_folders_a_program_serves_is_read_in_it():
@@ -141,9 +141,12 @@ app.mount("/b", static.StaticFiles("files/", cache=None))
 app.mount("/c", StaticFiles("/sd/files"))
 app.mount("/d", StaticFiles(name))
 app.mount("/e", StaticFiles())
+app.mount("/f", StaticFiles("../files"))
+app.mount("/g", StaticFiles("."))
+app.mount("/h", StaticFiles("./a/b"))
 other("folder")
 """
-    assert folders([ast.parse(text)]) == {"static", "files"}
+    assert static_folders([ast.parse(text)]) == {"static", "files", "a/b"}
 
 
 def test_errors_are_one_line(tmp_path, folder):

@@ -14,7 +14,7 @@ import hashlib
 import importlib.util
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from webhal import HTTPError
 from webhal.static import judge
@@ -95,16 +95,17 @@ def compress(data: bytes, suffix: str) -> bytes | None:
     return made if len(made) <= _WORTH * len(data) else None
 
 
-def folders(trees: Iterable[ast.AST]) -> set[str]:
+def static_folders(trees: Iterable[ast.AST]) -> set[str]:
     """The folders beside programs that they serve, as far as that can be read in them: StaticFiles("static")."""
     calls = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call)]
     names = [ast.unparse(call.func).split(".")[-1] for call in calls]
     first = [call.args[0] for call, name in zip(calls, names, strict=True) if name == "StaticFiles" and call.args]
     texts = [each.value for each in first if isinstance(each, ast.Constant) and isinstance(each.value, str)]
-    return {text.rstrip("/") for text in texts if text[:1] != "/"}
+    paths = [PurePosixPath(text) for text in texts]
+    return {str(path) for path in paths if path.parts and not path.is_absolute() and ".." not in path.parts}
 
 
-def for_board(files: Mapping[str, bytes], folder: str) -> dict[str, bytes]:
+def pack(files: Mapping[str, bytes], folder: str) -> dict[str, bytes]:
     """The files of a board, where those in `folder` are static: compressed where that is worth it, and a manifest.
 
     A board has either a file or the compressed one. None has .br: browsers take that over TLS only.
@@ -112,7 +113,7 @@ def for_board(files: Mapping[str, bytes], folder: str) -> dict[str, bytes]:
     prefix = folder + "/"
     made = {}
     lines = []
-    for name, data in sorted(files.items()):
+    for name, data in files.items():
         if not name.startswith(prefix):
             made[name] = data
         elif name[-3:] not in SUFFIXES or name[:-3] not in files:  # else it is a sibling, perhaps of an earlier content

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from webhal_cpython.assets import pack, static_folders
 from webhal_cpython.check import complaints
 from webhal_cpython.compiling import CompileError, compile_library, compile_mpy, for_board
 from webhal_cpython.deploying import DeployError
@@ -118,11 +119,15 @@ def collect(
                 files[name] = text.encode()
     except CompileError as error:
         raise DeployError(f"{error} (--source sends .py instead)") from error
-    for asset in assets:
+    static = static_folders(application.trees.values())
+    beside = [application.path.parent / name for name in static]
+    for asset in [*assets, *filter(Path.is_dir, beside)]:
         for name, file in _asset(asset, application):
             if name in (main, "boot.py"):
                 raise DeployError(f"{file} would take the place of the board's own {name}")
             files[name] = _content(file)
+    for name in static:
+        files = pack(files, name)
     files[main] = application.sources[""].encode()
     return files
 
