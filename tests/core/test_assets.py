@@ -1,5 +1,7 @@
 """Fingerprints of static files: names that are kept for ever, entity tags of the content, static_url."""
 
+import os
+
 from files import folder, mounted
 from serving import raises
 
@@ -73,6 +75,17 @@ def test_a_file_that_was_changed_has_lost_its_fingerprint():
         assert client.get("/static/style.%s.css" % HASH).status == 404
         assert client.get("/static/style.css").headers["ETag"] != '"%s"' % HASH
         assert static_url("style.css") == "/static/style.css"
+
+
+def test_a_file_that_is_younger_has_lost_its_fingerprint_on_a_pc():
+    if not hasattr(os, "utime"):
+        return
+    with folder(FILES) as path:
+        client = TestClient(mounted(path))
+        for later, status in ((0, 200), (2, 404)):
+            time = os.stat(path + "/.assets")[8] + later
+            os.utime(path + "/style.css", (time, time))
+            assert client.get("/static/style.%s.css" % HASH).status == status
 
 
 def test_static_url():
