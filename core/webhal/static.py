@@ -368,11 +368,10 @@ def describe(path: str, suffix: str, size: int, time: int, cache: "str | None", 
     seconds = time
     if sys.implementation.name == "cpython":
         seconds = time // 1_000_000_000
-    if sys.implementation.name != "cpython":
-        import time as clock
+    import time as clock
 
-        if clock.localtime(0)[0] == 2000:
-            seconds += 946684800
+    if clock.localtime(0)[0] == 2000:
+        seconds += 946684800
     if seconds >= _CLOCK_SET:
         fields["Last-Modified"] = webhal.date.http_date(seconds)
         tag = tag or "%x-%x" % (size, time)
