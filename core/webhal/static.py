@@ -335,7 +335,9 @@ def quality(accept: str, coding: str) -> float:
                     try:
                         value = float(word[2:])
                     except ValueError:
-                        value = 0.0
+                        value = -1.0
+            if not 0 <= value <= 1:
+                value = 0.0
             if name == coding:
                 return value
             weight = value

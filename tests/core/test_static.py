@@ -252,6 +252,8 @@ def test_weights_of_codings():
         ("identity, *;q=0", 0, 0, 1),
         ("gzip;q=x", 0, 0, 0.0001),
         ("gzip;q=", 0, 0, 0.0001),
+        ("gzip;q=2, br;q=-1", 0, 0, 0.0001),
+        ("gzip;q=nan, br;q=inf", 0, 0, 0.0001),
         ("gzip;level=9;q=0.5", 0.5, 0, 0.0001),
         (",;,=;q,", 0, 0, 0.0001),
         ("xgzip, brr", 0, 0, 0.0001),

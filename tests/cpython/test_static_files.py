@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from webhal import App
-from webhal.static import StaticFiles, send_file
+from webhal import App, conditional
+from webhal.static import StaticFiles, quality, send_file
 from webhal.testing import TestClient
 
 SECRET = b"SECRET"
@@ -145,3 +145,38 @@ def test_a_file_that_has_changed_just_now_is_read_each_time(ask, folder, monkeyp
     monkeypatch.setattr("webhal.static.time_ns", lambda: changed + 10**9)
     for _ in range(2):
         assert ask("/static/folder/style.css", {})[1] == [str(path)]
+
+
+WORDS = [
+    "bytes",
+    "=",
+    "0",
+    "7",
+    "99",
+    "-",
+    ",",
+    " ",
+    ";",
+    "q=",
+    "1.5",
+    "nan",
+    "*",
+    "W/",
+    '"',
+    "gzip",
+    "identity",
+    "GMT",
+    ":",
+    "Nov",
+]
+
+
+@settings(max_examples=500, deadline=None)
+@given(text=st.lists(st.sampled_from(WORDS) | st.text(max_size=3), max_size=12).map("".join), size=st.integers(1, 100))
+def test_parsers_take_anything(text, size):
+    for start, end in conditional.parse_ranges(text, size) or ():
+        assert 0 <= start < end <= size
+    assert len(conditional.parse_date(text)) in (0, 6)
+    assert conditional.matches(text, '"x"', True) in (True, False)
+    for coding in ("gzip", "identity"):
+        assert 0 <= quality(text, coding) <= 1
