@@ -1,6 +1,9 @@
 """Static files on a PC: whatever a client asks for, no file outside the folder is opened."""
 
+import os
+import subprocess
 import sys
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
@@ -11,6 +14,7 @@ from webhal import App, conditional
 from webhal.static import StaticFiles, quality, send_file
 from webhal.testing import TestClient
 
+ROOT = Path(__file__).resolve().parents[2]
 SECRET = b"SECRET"
 PUBLIC = ("style.css", "style.css.gz", "sub/index.html", "sub/a b", "index.html", "folder/style.css")
 HIDDEN = (".hidden", "sub/.hidden")
@@ -180,3 +184,29 @@ def test_parsers_take_anything(text, size):
     assert conditional.matches(text, '"x"', True) in (True, False)
     for coding in ("gzip", "identity"):
         assert 0 <= quality(text, coding) <= 1
+
+
+APP = """
+from webhal import App
+from webhal.static import StaticFiles, send_file
+from webhal.testing import TestClient
+
+app = App()
+app.mount("/static", StaticFiles("static"))
+app.get("/sent")(lambda request: send_file("static/a.txt"))
+client = TestClient(app)
+print(client.get("/static/a.txt").text, client.get("/sent").text)
+"""
+
+
+@pytest.mark.parametrize("interpreter", ["cpython", "micropython"])
+def test_paths_are_relative_to_the_application_wherever_it_is_started(interpreter, request, tmp_path):
+    project = tmp_path / "project"
+    for folder, text in ((project, "right"), (tmp_path, "wrong")):
+        (folder / "static").mkdir(parents=True)
+        (folder / "static/a.txt").write_text(text)
+    (project / "app.py").write_text(APP)
+    executable = sys.executable if interpreter == "cpython" else request.getfixturevalue("micropython")
+    environment = {**os.environ, "MICROPYPATH": f"{ROOT}/core:.frozen"}
+    done = subprocess.run([executable, "project/app.py"], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("right right\n", "")
