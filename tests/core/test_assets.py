@@ -86,6 +86,8 @@ def test_a_file_that_is_younger_has_lost_its_fingerprint_on_a_pc():
             time = os.stat(path + "/.assets")[8] + later
             os.utime(path + "/style.css", (time, time))
             assert client.get("/static/style.%s.css" % HASH).status == status
+            tag = client.get("/static/style.css").headers["ETag"]
+            assert tag == '"%s"' % HASH if not later else tag.startswith('"7-')  # of size and time
 
 
 def test_static_url():

@@ -373,6 +373,7 @@ def test_send_file():
         answer = client.get("/page")
         assert (answer.status, answer.body) == (200, FILES["page.html"])
         assert answer.headers["Content-Type"] == "text/html; charset=utf-8" and answer.headers["X-Hook"] == "200"
+        assert answer.headers["ETag"] == TestClient(mounted(path)).get("/static/page.html").headers["ETag"]
         again = client.get("/page", headers={"If-None-Match": answer.headers["ETag"]})
         assert (again.status, again.body, again.headers["X-Hook"]) == (304, b"", "304")
         answer = client.get("/as")
