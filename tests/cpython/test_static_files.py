@@ -209,4 +209,4 @@ def test_paths_are_relative_to_the_application_wherever_it_is_started(interprete
     executable = sys.executable if interpreter == "cpython" else request.getfixturevalue("micropython")
     environment = {**os.environ, "MICROPYPATH": f"{ROOT}/core:.frozen"}
     done = subprocess.run([executable, "project/app.py"], cwd=tmp_path, env=environment, capture_output=True, text=True)
-        assert (done.stdout.splitlines()[-1:], done.stderr) == (["right right"], "")
+    assert (done.stdout.splitlines()[-1:], done.stderr) == (["right right"], "")
