@@ -35,6 +35,7 @@ package(
         "stopping.py",
         "stream.py",
         "task.py",
+        "templates.py",
         "text.py",
         "topic.py",
         "unicode.py",

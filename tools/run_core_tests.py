@@ -10,15 +10,21 @@ Which MicroPython: see micropython.py. What runs inside it: tests/run_on_micropy
 from __future__ import annotations
 
 import argparse
+import atexit
+import functools
 import os
 import re
 import subprocess
 import sys
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT / "core"), str(ROOT / "ports/cpython")]
+from webhal_cpython.templating.building import build  # noqa: E402
+
 TIMEOUT_S = 300  # a file takes seconds; one that waits for ever must not hold up the rest
 LARGEST_KB = 4096  # where the search for the smallest heap begins; no board has more
 
@@ -34,7 +40,7 @@ def run_file(micropython: str, file: Path, heap: str | None) -> Result:
     command = [micropython, *(["-X", f"heapsize={heap}"] if heap else [])]
     # Relative, since paths take heap too. `.frozen` holds asyncio.
     folder = os.path.relpath(file.parent, ROOT)
-    environment = {**os.environ, "MICROPYPATH": f"core:{folder}:.frozen"}
+    environment = {**os.environ, "MICROPYPATH": f"core:{templates()}:{folder}:.frozen"}
     try:
         done = subprocess.run(
             [*command, "tests/run_on_micropython.py", file.stem],
@@ -55,6 +61,15 @@ def run_file(micropython: str, file: Path, heap: str | None) -> Result:
     if passed + failed == 0:
         return Result(0, 1, "no test_ function\n")
     return Result(passed, failed, output)
+
+
+@functools.cache
+def templates() -> str:
+    """A folder with the modules that the tests' templates become."""
+    folder = tempfile.TemporaryDirectory()
+    atexit.register(folder.cleanup)
+    build(ROOT / "tests/core/templates", Path(folder.name, "templates"))
+    return folder.name
 
 
 def _text(output: bytes | None) -> str:

@@ -13,6 +13,7 @@ from typing import NoReturn
 COMMANDS = {  # module and summary by name
     "run": ("running", "serve an application file on this machine"),
     "check": ("check", "say what in an application file a board will not run"),
+    "build-templates": ("templating.building", "make of a folder of templates what boards take"),
     "new": ("new", "make a folder for a new application"),
     "build-assets": ("assets", "compress static files, and take their fingerprints"),
     "deploy": ("deploying.deploy", "put an application on a board, and see that it serves"),
@@ -24,7 +25,7 @@ COMMANDS = {  # module and summary by name
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code. Raises SystemExit for wrong arguments and after --help."""
     argv = sys.argv[1:] if argv is None else argv
-    summaries = "".join(f"  {name:14}{summary}\n" for name, (_, summary) in COMMANDS.items())
+    summaries = "".join(f"  {name:16}{summary}\n" for name, (_, summary) in COMMANDS.items())
     parser = _Parser(
         prog="webhal",
         usage="webhal COMMAND …",

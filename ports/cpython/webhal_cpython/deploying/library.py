@@ -22,8 +22,9 @@ OPTIONAL = {
     "webhal.fields": {"redirect", "set_cookie", "StaticFiles"},
     "webhal.multipart": {"form", "files"},
     "webhal.static": {"StaticFiles", "send_file"},
-    "webhal.stream": {"async", "yield", "stream", "iter", "map", "filter", "zip", "StaticFiles", "send_file"},
+    "webhal.stream": {"async", "yield", "stream", "iter", "map", "filter", "zip", "StaticFiles", "send_file", "render"},
     "webhal.task": {"async", "sleep_ms"},
+    "webhal.templates": {"render", "render_text"},
     "webhal.topic": {"Topic", "Event"},
     "webhal_circuitpython.airlift": {"Network", "pool"},  # one of the application's own may have another radio
 }

@@ -1,0 +1,152 @@
+"""Folders of templates: what a board gets of one, and what in it boards cannot have.
+
+    page.html       page_html.py, which compiler.py makes; page_html.txt with its long constant text, if it has any
+    filters.py      as it is: an application's own filters, plain functions
+                    __init__.py, of functions.py those functions that the modules call
+
+The command is `webhal build-templates`; `webhal check` and `webhal deploy` ask here, too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import inspect
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from jinja2 import Environment
+
+from webhal_cpython.cli import complain
+from webhal_cpython.templating import functions
+from webhal_cpython.templating.compiler import MADE, NAME, Compiler, module_name
+from webhal_cpython.templating.expressions import Refusal
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", metavar="DIR", type=Path, help="the folder of an application's templates")
+
+
+def main(arguments: argparse.Namespace) -> int:
+    folder = arguments.folder
+    if not folder.is_dir():
+        return complain(f"{folder} is no folder", 2)
+    refusals = build(folder, folder)
+    for refusal in refusals:
+        print(f"{folder}/{refusal}")
+    return 1 if refusals else 0
+
+
+def build(folder: Path, to: Path) -> list[Refusal]:
+    """Write what a board gets for a folder of templates; returns why it cannot be, and then writes nothing."""
+    templates = Templates(folder)
+    if not templates.refusals:
+        to.mkdir(parents=True, exist_ok=True)
+        programs = [file.read_text(encoding="utf-8") for file in folder.parent.glob("*.py")]
+        files = templates.files(programs)
+        for name, content in files.items():
+            (to / name).write_bytes(content)
+        for path in to.iterdir():  # of templates that are gone
+            if path.is_file() and path.name not in files and path.read_bytes().startswith(MADE.encode()):
+                path.unlink()
+    return templates.refusals
+
+
+class Templates:
+    """The templates in a folder, compiled; `refusals` tell why they cannot be, sorted."""
+
+    def __init__(self, folder: Path) -> None:
+        self.refusals: list[Refusal] = []
+        self.filters_text = ""
+        self.filters = self._filters(folder)
+        self.sources = self._sources(folder)
+        self.compilers: dict[str, Compiler] = {}
+        self.environment = Environment(autoescape=True)
+        self.environment.filters.update(dict.fromkeys(self.filters))
+        for name in self.sources:
+            self.load(name)
+        self.refusals.sort()
+
+    def _filters(self, folder: Path) -> set[str]:
+        """The functions of filters.py, which is read and not run."""
+        file = folder / "filters.py"
+        if not file.exists():
+            return set()
+        try:
+            self.filters_text = file.read_text(encoding="utf-8")
+            tree = ast.parse(self.filters_text)
+        except (SyntaxError, ValueError) as error:
+            line = getattr(error, "lineno", None) or 1
+            self.refusals.append(Refusal("filters.py", line, f"not Python: {getattr(error, 'msg', error)}", ""))
+            return set()
+        return {node.name for node in tree.body if isinstance(node, ast.FunctionDef) and node.name[0] != "_"}
+
+    def _sources(self, folder: Path) -> dict[str, str]:
+        sources: dict[str, str] = {}
+        modules = {"filters": "filters.py", "__init__": "__init__.py"}  # whose each is
+        for path in sorted(folder.rglob("*")):
+            name = path.relative_to(folder).as_posix()
+            hidden = any(part[0] == "." or part == "__pycache__" for part in name.split("/"))
+            if (
+                hidden
+                or not path.is_file()
+                or path.suffix in (".py", ".mpy")
+                or path.read_bytes().startswith(MADE.encode())
+            ):
+                continue
+            module = module_name(name)
+            if not re.fullmatch(NAME, name):
+                self._refuse(name, "a name for a file system of boards", "use letters, digits and . _ - only")
+            elif module in modules:
+                self._refuse(name, f"it becomes the module {module}, as {modules[module]} does", "call one otherwise")
+            else:
+                modules[module] = name
+                try:
+                    sources[name] = path.read_text(encoding="utf-8")
+                except UnicodeDecodeError:
+                    self._refuse(name, "it is not UTF-8", "")
+        return sources
+
+    def _refuse(self, name: str, what: str, instead: str) -> None:
+        self.refusals.append(Refusal(name, 1, what, instead))
+
+    def load(self, name: str) -> Compiler:
+        """The compiler of a template. Raises LookupError where there is none."""
+        if name not in self.compilers:
+            compiler = Compiler(name, self.sources[name], self.environment, self.filters, self.load, self.refusals)
+            self.compilers[name] = compiler
+            compiler.compile()
+        return self.compilers[name]
+
+    def files(self, programs: Iterable[str]) -> dict[str, bytes]:
+        """The package's files by name, for the `programs`, whose texts are given."""
+        files: dict[str, bytes] = {}
+        if self.filters_text:
+            files["filters.py"] = self.filters_text.encode()
+        used = {"Markup"} if any("Markup" in text for text in (self.filters_text, *programs)) else set()
+        for name, compiler in self.compilers.items():
+            module = compiler.module
+            used |= module.functions
+            files[module_name(name) + ".py"] = module.code.encode()
+            if module.text:
+                files[module_name(name) + ".txt"] = module.text
+        return {"__init__.py": functions_text(used).encode(), **files}
+
+
+def functions_text(used: Iterable[str]) -> str:
+    """The text of functions.py with these functions, and what they call, only."""
+    known: dict[str, ast.stmt] = {}
+    for node in ast.parse(inspect.getsource(functions)).body:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            known[node.name] = node
+        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            known[node.targets[0].id] = node
+    wanted: set[str] = set()
+    waiting = list(used)
+    while waiting:
+        name = waiting.pop()
+        if name in known and name not in wanted:
+            wanted.add(name)
+            waiting += [node.id for node in ast.walk(known[name]) if isinstance(node, ast.Name)]
+    return "\n\n".join([f"{MADE}webhal", *(ast.unparse(known[name]) for name in known if name in wanted)]) + "\n"
