@@ -45,15 +45,14 @@ def load(name: str) -> "Any":
 
 
 def gather(pieces: "Generator[str]") -> "Iterator[str]":
-    """The same text in fewer pieces; a long one stays as it is."""
+    """The same text in pieces that are not short, but for the last."""
     text = ""
     try:
         for piece in pieces:
-            if len(text) + len(piece) > _PIECE and text:
+            text += piece
+            if len(text) >= _PIECE:
                 yield text
-                text = piece
-            else:
-                text += piece
+                text = ""
         if text:
             yield text
     finally:

@@ -48,13 +48,16 @@ def main(arguments: argparse.Namespace) -> int:
             return complain(f"{path} is a directory; name the files in it", 2)
         except OSError as error:
             return complain(f"cannot read {path}: {error.strerror}", 2)
-    for line in lines:
+    for line in dict.fromkeys(lines):  # programs may have templates in common
         print(line)
     return 1 if lines else 0
 
 
 def complaints(path: str, targets: Sequence[str]) -> Iterator[str]:
-    """A line for each thing in the file that does not work on `targets`. Raises OSError when it cannot be read."""
+    """A line for each thing in the file, and in its templates, that does not work on `targets`.
+
+    Raises OSError when it cannot be read.
+    """
     with open(path, "rb") as file:
         source = file.read()
     try:
@@ -64,6 +67,21 @@ def complaints(path: str, targets: Sequence[str]) -> Iterator[str]:
         yield f"{path}:{error.lineno or 1}:{error.offset or 1}: not Python: {error.msg}"
     except ValueError as error:
         yield f"{path}:1:1: not Python: {error}"
+    folder = Path(path).parent / "templates"
+    if b"webhal.templates" in source and folder.is_dir():
+        yield from _of_templates(folder, targets)
+
+
+def _of_templates(folder: Path, targets: Sequence[str]) -> Iterator[str]:
+    try:
+        from webhal_cpython.templating import building
+    except ImportError:
+        yield f"{folder}: templates cannot be checked without Jinja2; pip install 'webhal[templates]'"
+        return
+    yield from building.complaints(folder)
+    filters = folder / "filters.py"
+    if filters.exists():
+        yield from complaints(str(filters), targets)
 
 
 def _beside(path: str) -> set[str]:

@@ -11,15 +11,17 @@ from __future__ import annotations
 
 import argparse
 import ast
+import functools
 import inspect
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from jinja2 import Environment
 
 from webhal_cpython.cli import complain
-from webhal_cpython.templating import functions
+from webhal_cpython.compiling import for_board
+from webhal_cpython.templating import functions as board
 from webhal_cpython.templating.compiler import MADE, NAME, Compiler, module_name
 from webhal_cpython.templating.expressions import Refusal
 
@@ -41,16 +43,43 @@ def main(arguments: argparse.Namespace) -> int:
 def build(folder: Path, to: Path) -> list[Refusal]:
     """Write what a board gets for a folder of templates; returns why it cannot be, and then writes nothing."""
     templates = Templates(folder)
-    if not templates.refusals:
-        to.mkdir(parents=True, exist_ok=True)
-        programs = [file.read_text(encoding="utf-8") for file in folder.parent.glob("*.py")]
-        files = templates.files(programs)
-        for name, content in files.items():
-            (to / name).write_bytes(content)
-        for path in to.iterdir():  # of templates that are gone
-            if path.is_file() and path.name not in files and path.read_bytes().startswith(MADE.encode()):
-                path.unlink()
-    return templates.refusals
+    if templates.refusals:
+        return templates.refusals
+    programs = [file.read_text(encoding="utf-8") for file in folder.parent.glob("*.py")]
+    files = templates.files(programs)
+    if templates.filters:
+        files["filters.py"] = templates.filters_text.encode()
+    to.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        (to / name).write_bytes(content)
+    for path in to.iterdir():  # of templates that are gone
+        if path.is_file() and path.name not in files and path.read_bytes().startswith(MADE.encode()):
+            path.unlink()
+    return []
+
+
+def complaints(folder: Path) -> Iterator[str]:
+    """A line for each thing in a folder of templates that boards cannot have."""
+    return (f"{folder}/{refusal}" for refusal in Templates(folder).refusals)
+
+
+def with_places(said: str, folder: Path) -> str:
+    """What a board said, where places in modules of templates are told as those in the templates of `folder`."""
+
+    def place(found: re.Match[str]) -> str:
+        for name, compiler in _compiled(folder).compilers.items():
+            if module_name(name) == found[1]:
+                lines = compiler.module.code.split("\n")[: int(found[2])]
+                numbers = [line.rpartition("  # ")[2] for line in lines if "  # " in line]
+                return f'File "{folder / name}", line {numbers[-1] if numbers else 1}'
+        return found[0]
+
+    return re.sub(r'File "templates/(\w+)\.py", line (\d+)', place, said)
+
+
+@functools.cache
+def _compiled(folder: Path) -> Templates:
+    return Templates(folder)
 
 
 class Templates:
@@ -85,8 +114,8 @@ class Templates:
     def _sources(self, folder: Path) -> dict[str, str]:
         sources: dict[str, str] = {}
         modules = {"filters": "filters.py", "__init__": "__init__.py"}  # whose each is
-        for path in sorted(folder.rglob("*")):
-            name = path.relative_to(folder).as_posix()
+        for name in sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*")):
+            path = folder / name
             hidden = any(part[0] == "." or part == "__pycache__" for part in name.split("/"))
             if (
                 hidden
@@ -97,7 +126,7 @@ class Templates:
                 continue
             module = module_name(name)
             if not re.fullmatch(NAME, name):
-                self._refuse(name, "a name for a file system of boards", "use letters, digits and . _ - only")
+                self._refuse(name, "boards' file systems do not take its name", "use letters, digits and . _ - only")
             elif module in modules:
                 self._refuse(name, f"it becomes the module {module}, as {modules[module]} does", "call one otherwise")
             else:
@@ -122,8 +151,6 @@ class Templates:
     def files(self, programs: Iterable[str]) -> dict[str, bytes]:
         """The package's files by name, for the `programs`, whose texts are given."""
         files: dict[str, bytes] = {}
-        if self.filters_text:
-            files["filters.py"] = self.filters_text.encode()
         used = {"Markup"} if any("Markup" in text for text in (self.filters_text, *programs)) else set()
         for name, compiler in self.compilers.items():
             module = compiler.module
@@ -134,19 +161,27 @@ class Templates:
         return {"__init__.py": functions_text(used).encode(), **files}
 
 
+@functools.cache
+def known_functions() -> dict[str, tuple[str, set[str]]]:
+    """What functions.py defines: the text of each, without comments, and the names in it."""
+    known = {}
+    for node in ast.parse(for_board(inspect.getsource(board))).body:
+        names = {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            known[node.name] = ast.unparse(node), names
+        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            known[node.targets[0].id] = ast.unparse(node), names
+    return known
+
+
 def functions_text(used: Iterable[str]) -> str:
     """The text of functions.py with these functions, and what they call, only."""
-    known: dict[str, ast.stmt] = {}
-    for node in ast.parse(inspect.getsource(functions)).body:
-        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-            known[node.name] = node
-        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-            known[node.targets[0].id] = node
+    known = known_functions()
     wanted: set[str] = set()
     waiting = list(used)
     while waiting:
         name = waiting.pop()
         if name in known and name not in wanted:
             wanted.add(name)
-            waiting += [node.id for node in ast.walk(known[name]) if isinstance(node, ast.Name)]
-    return "\n\n".join([f"{MADE}webhal", *(ast.unparse(known[name]) for name in known if name in wanted)]) + "\n"
+            waiting += known[name][1]
+    return "\n\n".join([f"{MADE}webhal", *(known[name][0] for name in known if name in wanted)]) + "\n"

@@ -19,6 +19,7 @@ from jinja2 import Environment, TemplateSyntaxError, nodes
 from markupsafe import escape
 
 from webhal_cpython.templating.expressions import _GLOBALS, Expressions, Refusal
+from webhal_cpython.templating.names import assigned, first_uses, is_cycle, is_loop, loop_uses, stored
 
 MADE = "# Made by webhal of "  # begins each file that is made, so that it is taken for no template
 NAME = "[A-Za-z0-9_./-]+"  # of a template: what boards' file systems and `load` take
@@ -33,17 +34,18 @@ def module_name(template: str) -> str:
 class Scope:
     """Names of the template and their Python variables, in a part of a function."""
 
-    def __init__(self, function: Function, names: dict[str, str]) -> None:
+    def __init__(self, function: Function, body: Iterable[nodes.Node], names: dict[str, str]) -> None:
         self.function = function
         self.names = names
+        self.uses = first_uses(body)
 
 
 class Function:
     """A Python function that is being written."""
 
-    def __init__(self, is_root: bool = False) -> None:
+    def __init__(self, body: Iterable[nodes.Node] = (), is_root: bool = False) -> None:
         self.is_root = is_root
-        self.scope = Scope(self, {})  # of the whole function; others lie in it
+        self.scope = Scope(self, body, {})  # of the whole function; others lie in it
         self.own: set[str] = set()  # names that it sets, or is given as arguments
         self.settled: set[str] = set()  # names of its scope that have a value: from its beginning, or by now
         self.beginning: list[str] = []
@@ -81,7 +83,8 @@ class Compiler(Expressions):
         self.indent = 1
         self.outputs: list[str] = []  # the lists that collect output, the innermost last; none: it is yielded
         self.repeated = 0  # fors and macros around: what may be sent several times
-        self.pending: list[tuple[bool, str, int]] = []  # output that will be one piece: (constant?, text, line)
+        self.counters: dict[str, str] = {}  # variables that count a for's rounds, and those with its length
+        self.pending: list[tuple[str, str, int]] = []  # output that will be one piece: (kind, text, line)
 
     def compile(self) -> None:
         """Fill `module`."""
@@ -124,7 +127,7 @@ class Compiler(Expressions):
 
     def generator(self, signature: str, body: list[nodes.Node], is_root: bool = False) -> str:
         """The text of the function of a block, or of the whole template."""
-        function = self.function = Function(is_root)
+        function = self.function = Function(body, is_root)
         self.scopes, self.indent = [function.scope], 1
         for name in stored(body):
             function.scope.names[name] = self.fresh(name)
@@ -173,7 +176,6 @@ class Compiler(Expressions):
     # -- names ---------------------------------------------------------------------------------------------------
 
     def fresh(self, name: str) -> str:
-        """A variable that is nobody's yet."""
         self.serial += 1
         return f"{name if name.isascii() else 'name'}_{self.serial}"
 
@@ -188,15 +190,36 @@ class Compiler(Expressions):
         return variable
 
     def settle(self, function: Function, name: str) -> None:
-        """Let a function's name have its value from the context, unless it has one."""
-        if name not in function.settled:
-            function.settled.add(name)
+        """Let a function's name have a value where it begins, unless it has one: the context's, if it is read first."""
+        if name in function.settled:
+            return
+        function.settled.add(name)
+        value = self.use("MISSING")
+        if function.scope.uses.get(name, True):
             self.module.reads.add(name)
-            resolve = self.use("resolve_global" if name in _GLOBALS else "resolve")
-            function.beginning.append(f"    {function.scope.names[name]} = {resolve}(_c, {name!r})")
+            is_global = name in _GLOBALS
+            value = f"{self.use('resolve_global')}(_c, {name!r})" if is_global else self.lookup("_c", name)
+        function.beginning.append(f"    {function.scope.names[name]} = {value}")
 
-    def is_loop(self, name: str) -> bool:
-        return name == "loop" and any("loop" in scope.names for scope in self.scopes)
+    def loop_attribute(self, node: nodes.Getattr) -> str | None:
+        if not is_loop(node):
+            return None
+        variable = self.loop()
+        if variable in self.counters:
+            return _COUNTED[node.attr].format(index=variable, length=self.counters[variable])
+        return variable and f"{variable}.{node.attr}"
+
+    def loop(self) -> str:
+        """The variable of the innermost `loop`, "" outside of a for."""
+        return next((scope.names["loop"] for scope in reversed(self.scopes) if "loop" in scope.names), "")
+
+    def expression_Call(self, node: nodes.Call) -> str:
+        if is_cycle(node) and self.loop() in self.counters:
+            return self.cycle(self.call(node))
+        return super().expression_Call(node)
+
+    def cycle(self, values: list[str]) -> str:
+        return f"({', '.join(values)},)[({self.loop()} - 1) % {len(values)}]"
 
     def store(self, name: str) -> str:
         """The variable that a name is set in."""
@@ -212,21 +235,34 @@ class Compiler(Expressions):
         if self.function.is_root and self.scopes[-1] is self.function.scope:
             self.line(f"_c[{name!r}] = {self.scopes[-1].names[name]}")
 
-    def enter(self, names: Iterable[str]) -> Scope:
-        scope = Scope(self.function, {name: self.fresh(name) for name in names})
-        self.scopes.append(scope)
-        return scope
-
     @contextmanager
     def inner(self, body: list[nodes.Node], names: Iterable[str] = ()) -> Iterator[None]:
-        """A scope: what is set in it, which begins as it is outside, ends with it."""
-        outside = {name: self.read(name) for name in stored(body) if name not in names}
-        scope = self.enter([*names, *outside])
-        for name, value in outside.items():
-            self.line(f"{scope.names[name]} = {value}")
+        """A scope: what is set in it ends with it. `names` are given in it."""
+        values = self.initial(body, names)
+        self.enter(body, [*names, *values])
+        self.begin(values)
         yield
         self.flush()
         self.scopes.pop()
+
+    def initial(self, body: list[nodes.Node], names: Iterable[str] = ()) -> dict[str, str]:
+        """The names that are set in a scope to be, and what they are where it begins."""
+        uses = first_uses(body)
+        outside = {name for scope in self.scopes for name in (*scope.names, *scope.uses)}
+        return {
+            name: self.read(name) if name in outside or uses[name] else self.use("MISSING")
+            for name in stored(body)
+            if name not in names
+        }
+
+    def enter(self, body: list[nodes.Node], names: Iterable[str]) -> Scope:
+        scope = Scope(self.function, body, {name: self.fresh(name) for name in names})
+        self.scopes.append(scope)
+        return scope
+
+    def begin(self, values: dict[str, str]) -> None:
+        for name, value in values.items():
+            self.line(f"{self.scopes[-1].names[name]} = {value}")
 
     def target(self, node: nodes.Node) -> str:
         """What a set or a for assigns to."""
@@ -283,16 +319,33 @@ class Compiler(Expressions):
             for each in node.nodes:
                 self.output(each)
         else:
-            self.put_expression(self.expression(node), node)
+            self.pending.append((*self.escaped(node), node.lineno))
+
+    def escaped(self, node: nodes.Expr) -> tuple[str, str]:
+        """What a value is when it is put out: ("text", its HTML) or ("number", an int or a bool), as Python text."""
+        try:
+            return "text", repr(str(escape(node.as_const())))
+        except nodes.Impossible:
+            pass
+        if isinstance(node, nodes.CondExpr):
+            (kind, one), (other_kind, other) = self.escaped(node.expr1), self.escaped(node.expr2 or nodes.Const(""))
+            return kind if kind == other_kind else "number", f"({one} if {self.expression(node.test)} else {other})"
+        if is_cycle(node) and self.loop() in self.counters:
+            return "number", self.cycle([self.escaped(each)[1] for each in node.args])
+        counted = isinstance(node, nodes.Getattr) and self.loop_attribute(node) and self.loop() in self.counters
+        length = isinstance(node, nodes.Filter) and node.name in ("length", "count") and node.name not in self.filters
+        if counted or length or isinstance(node, (nodes.Compare, nodes.Not, nodes.Test)):
+            return "number", self.expression(node)
+        return "text", f"{self.use('escape')}({self.expression(node)})"
 
     def put(self, text: str, node: nodes.Node) -> None:
-        if self.pending and self.pending[-1][0]:
-            self.pending[-1] = (True, self.pending[-1][1] + text, self.pending[-1][2])
+        if self.pending and self.pending[-1][0] == "constant":
+            self.pending[-1] = ("constant", self.pending[-1][1] + text, self.pending[-1][2])
         elif text:
-            self.pending.append((True, text, node.lineno))
+            self.pending.append(("constant", text, node.lineno))
 
     def put_expression(self, value: str, node: nodes.Node) -> None:
-        self.pending.append((False, f"{self.use('escape')}({value})", node.lineno))
+        self.pending.append(("text", f"{self.use('escape')}({value})", node.lineno))
 
     def all_of(self, pieces: str, node: nodes.Node) -> None:
         self.line(f"{self.outputs[-1]}.extend({pieces})" if self.outputs else f"yield from {pieces}", node)
@@ -300,10 +353,10 @@ class Compiler(Expressions):
     def flush(self) -> None:
         """Write what is pending, as pieces: long text by itself, the rest formatted."""
         pending, self.pending = self.pending, []
-        piece: list[tuple[bool, str, int]] = []
+        piece: list[tuple[str, str, int]] = []
         for part in pending:
-            is_constant, text, _ = part
-            if is_constant and len(text) >= _OWN_PIECE:
+            kind, text, _ = part
+            if kind == "constant" and len(text) >= _OWN_PIECE:
                 self.piece(piece)
                 self.long_text(text)
                 piece = []
@@ -311,26 +364,29 @@ class Compiler(Expressions):
                 piece.append(part)
         self.piece(piece)
 
-    def piece(self, parts: list[tuple[bool, str, int]]) -> None:
+    def piece(self, parts: list[tuple[str, str, int]]) -> None:
         """A formatted piece, in which each value has a line for itself, so that an error has its template's line."""
         opening, closing = (self.outputs[-1] + ".append(", ")") if self.outputs else ("yield ", "")
+        form = repr("".join(text.replace("%", "%%") if kind == "constant" else "%s" for kind, text, _ in parts))
+        values = [(text, lineno) for kind, text, lineno in parts if kind != "constant"]
         if not parts:
             return
-        if len(parts) == 1:
-            is_constant, text, lineno = parts[0]
-            self.write(f"{opening}{repr(text) if is_constant else text}{closing}", lineno)
-            return
-        form = "".join(text.replace("%", "%%") if is_constant else "%s" for is_constant, text, _ in parts)
-        self.write(f"{opening}{form!r} % (", 0)
-        for is_constant, text, lineno in parts:
-            if not is_constant:
+        if len(parts) == 1 and parts[0][0] != "number":
+            kind, text, lineno = parts[0]
+            self.write(f"{opening}{repr(text) if kind == 'constant' else text}{closing}", lineno)
+        elif len(values) == 1:
+            text, lineno = values[0]
+            self.write(f"{opening}{form} % {text}{closing}", lineno)
+        else:
+            self.write(f"{opening}{form} % (", 0)
+            for text, lineno in values:
                 self.write(f"    {text},", lineno)
-        self.write(")" + closing, 0)
+            self.write(")" + closing, 0)
 
     def long_text(self, text: str) -> None:
         """Text that a board reads from a file, unless it is sent again and again."""
         if self.repeated or self.outputs:
-            self.piece([(True, text, 0)])
+            self.piece([("constant", text, 0)])
         else:
             if not self.module.text:
                 self.module.text = f"{MADE}{self.template}\n".encode()
@@ -390,23 +446,38 @@ class Compiler(Expressions):
             empty = self.fresh("empty")
             self.line(f"{empty} = True")
         if node.test:
-            self.enter(names)
+            source = self.fresh("items")
+            self.line(f"{source} = {items}", node)
+            self.enter([], names)
             target = self.target(node.target)
-            items = f"({target} for {target} in {items} if {self.expression(node.test)})"
+            items = f"({target} for {target} in {source} if {self.expression(node.test)})"
             self.scopes.pop()
-        outside = {name: self.read(name) for name in stored(node.body) if name not in names}
-        scope = self.enter([*names, *outside])
-        if self.uses_loop(node.body):
-            scope.names["loop"] = self.fresh("loop")
-            self.line(f"{scope.names['loop']} = {self.use('Loop')}({items})", node)
-            items = scope.names["loop"]
+        values = self.initial(node.body, names)
+        scope = self.enter(node.body, [*names, *values])
+        uses = loop_uses(node.body)
+        counted = uses <= {"cycle", *_COUNTED} and not any(map(self.passes_loop, node.find_all(nodes.Include)))
+        if uses:
+            variable = scope.names["loop"] = self.fresh("loop")
+            if not counted:
+                self.line(f"{variable} = {self.use('Loop')}({items})", node)
+                items = variable
+            elif uses & {"last", "length", "revindex", "revindex0"}:
+                self.counters[variable] = self.fresh("length")
+                self.line(f"items_{variable} = {self.use('sized')}({items})", node)
+                items = f"items_{variable}"
+                self.line(f"{self.counters[variable]} = len({items})")
+            else:
+                self.counters[variable] = ""
+            if counted:
+                self.line(f"{variable} = 0")
         self.line(f"for {self.target(node.target)} in {items}:", node)
         self.repeated += 1
         with self.suite():
             if empty:
                 self.line(f"{empty} = False")
-            for name, value in outside.items():
-                self.line(f"{scope.names[name]} = {value}")
+            if uses and counted:
+                self.line(f"{variable} += 1")
+            self.begin(values)
             self.statements(node.body)
         self.repeated -= 1
         self.scopes.pop()
@@ -415,22 +486,13 @@ class Compiler(Expressions):
             with self.suite(), self.inner(node.else_):
                 self.statements(node.else_)
 
-    def uses_loop(self, body: list[nodes.Node]) -> bool:
-        """Whether statements in a for ask for its `loop`, themselves or in what they include."""
-
-        def visit(node: nodes.Node) -> bool:
-            if isinstance(node, nodes.Name):
-                return node.name == "loop"
-            if isinstance(node, nodes.For):  # which has its own
-                return visit(node.iter) or any(map(visit, node.else_))
-            if isinstance(node, nodes.Block) and not node.scoped:
-                return False
-            if isinstance(node, nodes.Include):
-                other = self.other(node, node.template)
-                return other is not None and "loop" in other.module.reads
-            return any(map(visit, node.iter_child_nodes()))
-
-        return any(map(visit, body))
+    def passes_loop(self, node: nodes.Include) -> bool:
+        """Whether an included template asks for the `loop` around."""
+        try:
+            module = self.load(getattr(node.template, "value", "")).module
+        except LookupError:
+            return False
+        return not module.complete or "loop" in module.reads
 
     def statement_With(self, node: nodes.With) -> None:
         values = [self.expression(value) for value in node.values]
@@ -476,9 +538,6 @@ class Compiler(Expressions):
 
     def statement_AssignBlock(self, node: nodes.AssignBlock) -> None:
         name = "" if isinstance(node.target, nodes.NSRef) else next(iter(assigned(node.target)))
-        if name and self.scopes[-1] is self.function.scope and self.indent == 1 and name not in self.function.settled:
-            self.function.settled.add(name)  # in Jinja2, too, it is missing in its own text
-            self.line(f"{self.scopes[-1].names[name]} = {self.use('MISSING')}")
         value = self.captured(node.body)
         if node.filter:
             value = self.around(node.filter, value)
@@ -568,7 +627,7 @@ class Compiler(Expressions):
         self.line(f"{exports} = {self.exports(other, node)}", node)
         for entry in node.names:
             name, alias = entry if isinstance(entry, tuple) else (entry, entry)
-            self.line(f"{self.store(alias)} = {self.use('resolve')}({exports}, {name!r})")
+            self.line(f"{self.store(alias)} = {self.lookup(exports, name)}")
             self.export(alias)
 
     def exports(self, other: Compiler, node: nodes.Import | nodes.FromImport) -> str:
@@ -576,27 +635,13 @@ class Compiler(Expressions):
         return f"{self.use('exported')}({self.module_of(other)}.root, {self.context() if node.with_context else '{}'})"
 
 
+_COUNTED = {  # attributes of `loop` that a number and a length tell
+    "index": "{index}",
+    "index0": "({index} - 1)",
+    "first": "({index} == 1)",
+    "last": "({index} == {length})",
+    "length": "{length}",
+    "revindex": "({length} - {index} + 1)",
+    "revindex0": "({length} - {index})",
+}
 _DEFINITIONS = (nodes.Assign, nodes.AssignBlock, nodes.Macro, nodes.Import, nodes.FromImport)
-
-
-def assigned(target: nodes.Node) -> list[str]:
-    """The names in what a set or a for assigns to."""
-    names = [target, *target.find_all(nodes.Name)]
-    return list(dict.fromkeys(node.name for node in names if isinstance(node, nodes.Name)))
-
-
-def stored(body: Iterable[nodes.Node]) -> list[str]:
-    """The names that statements set in the scope that they stand in, in their order."""
-    names: dict[str, None] = {}
-    for node in body:
-        if isinstance(node, (nodes.Assign, nodes.AssignBlock)) and not isinstance(node.target, nodes.NSRef):
-            names.update(dict.fromkeys(assigned(node.target)))
-        elif isinstance(node, nodes.Macro):
-            names[node.name] = None
-        elif isinstance(node, nodes.Import):
-            names[node.target] = None
-        elif isinstance(node, nodes.FromImport):
-            names.update(dict.fromkeys(entry[1] if isinstance(entry, tuple) else entry for entry in node.names))
-        elif isinstance(node, nodes.If):
-            names.update(dict.fromkeys(stored([*node.body, *node.elif_, *node.else_])))
-    return list(names)

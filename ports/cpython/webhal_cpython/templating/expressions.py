@@ -109,8 +109,12 @@ class Expressions:
         """The Python variable of a name."""
         raise NotImplementedError
 
-    def is_loop(self, name: str) -> bool:
-        """Whether it is the `loop` of a for around."""
+    def fresh(self, name: str) -> str:
+        """A variable that is nobody's yet."""
+        raise NotImplementedError
+
+    def loop_attribute(self, node: nodes.Getattr) -> str | None:
+        """The text of an attribute of the `loop` of a for around; None for anything else."""
         raise NotImplementedError
 
     def blocks_text(self, node: nodes.Call) -> str | None:
@@ -129,6 +133,10 @@ class Expressions:
         """The name of a function of functions.py here, where no argument of a macro has it."""
         self.module.functions.add(name)
         return f"_{name}" if name in self.arguments else name
+
+    def lookup(self, names: str, name: str) -> str:
+        """A name of a dict, of the context for instance."""
+        return f"{names}.get({name!r}, {self.use('MISSING')})"
 
     # -- expressions -----------------------------------------------------------------------------------------
 
@@ -167,7 +175,7 @@ class Expressions:
         return f"{self.use('ordered')}(%s)" % ", ".join(f"({key}, {value})" for key, value in pairs)
 
     def expression_Const(self, node: nodes.Const) -> str:
-        return "1e999" if node.value == float("inf") else self.refuse(node, f"the value {node.value}")
+        return self.refuse(node, f"the number {node.value}", "write one that is finite")
 
     def expression_TemplateData(self, node: nodes.TemplateData) -> str:
         return f"{self.use('Markup')}({node.data!r})"
@@ -190,10 +198,11 @@ class Expressions:
 
     def expression_Getattr(self, node: nodes.Getattr) -> str:
         if isinstance(node.node, nodes.Name):
-            if self.is_loop(node.node.name):
-                return f"{self.read(node.node.name)}.{node.attr}"
+            text = self.loop_attribute(node)
+            if text:
+                return text
             if node.node.name in self.imports:
-                return f"{self.use('resolve')}({self.read(node.node.name)}, {node.attr!r})"
+                return self.lookup(self.read(node.node.name), node.attr)
         function = self.use("attribute" if hasattr(dict, node.attr) else "field")
         return f"{function}({self.expression(node.node)}, {node.attr!r})"
 
@@ -203,8 +212,8 @@ class Expressions:
             return f"{self.use('item')}({value}, {self.expression(node.arg)})"
         if node.arg.step is not None:
             return self.refuse(node, "a slice with a step", "use |reverse, or a for with an if on loop.index0")
-        start, stop = (self.expression(end) if end else "None" for end in (node.arg.start, node.arg.stop))
-        return f"{self.use('cut')}({value}, {start}, {stop})"
+        start, stop = (self.expression(end) if end else "" for end in (node.arg.start, node.arg.stop))
+        return f"{value}[{start}:{stop}]"
 
     def expression_Call(self, node: nodes.Call) -> str:
         callee = node.node
@@ -247,7 +256,15 @@ class Expressions:
             inspect.signature(function).bind(None, *node.args, **{str(word.key): None for word in node.kwargs})
         except TypeError as error:
             return self.refuse(node, f"the filter {node.name}: {error}", "boards have the others of its arguments")
+        if name == "do_default" and len(node.args) < 2 and not (node.kwargs or node.dyn_args or node.dyn_kwargs):
+            return self.default(value, self.expression(node.args[0]) if node.args else "''")
         return f"{self.use(name)}({', '.join([value, *self.call(node)])})"
+
+    def default(self, value: str, otherwise: str) -> str:
+        """`otherwise`, where a value is missing."""
+        variable = value if value.isidentifier() else self.fresh("value")
+        given = value if value.isidentifier() else f"({variable} := {value})"
+        return f"({variable} if {given} is not {self.use('MISSING')} else {otherwise})"
 
     def expression_Test(self, node: nodes.Test) -> str:
         values = [self.expression(node.node), *self.call(node)]
@@ -268,10 +285,16 @@ class Expressions:
         return f"{self.use('concat')}({', '.join(map(self.expression, node.nodes))})"
 
     def expression_Compare(self, node: nodes.Compare) -> str:
-        left = self.expression(node.expr)
-        if node.ops[0].op.endswith("in") and not isinstance(node.expr, nodes.Const):
-            left = f"{self.use('plain')}({left})"
-        return f"({left}" + "".join(f" {_COMPARISONS[each.op]} {self.expression(each.expr)}" for each in node.ops) + ")"
+        operands = [node.expr, *(each.expr for each in node.ops)]
+        operators = [_COMPARISONS[each.op] for each in node.ops]
+        texts = list(map(self.expression, operands))
+        # Boards do not ask Markup for what a str should do with it.
+        constant = any(isinstance(each, nodes.Const) and not isinstance(each.value, str) for each in operands)
+        if not constant and {"<", ">", "<=", ">="} & {*operators}:
+            texts = [f"{self.use('plain')}({text})" for text in texts]
+        elif operators[0].endswith("in") and not isinstance(node.expr, nodes.Const):
+            texts[0] = f"{self.use('plain')}({texts[0]})"
+        return f"({texts[0]}" + "".join(f" {o} {text}" for o, text in zip(operators, texts[1:], strict=True)) + ")"
 
     def expression_And(self, node: nodes.And) -> str:
         return f"({self.expression(node.left)} and {self.expression(node.right)})"

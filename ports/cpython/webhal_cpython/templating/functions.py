@@ -10,20 +10,11 @@ with them. So text is cut by slices here, or walked as bytes.
 # -- values -----------------------------------------------------------------------------------------------------
 
 
-class Undefined:
-    """A name, attribute or item that is missing: empty when printed, an error when used otherwise."""
-
-    def __init__(self, name):
-        self.missing = name
+class Missing:
+    """What stands for a name, attribute or item that is not there: empty when printed, an error when used otherwise."""
 
     def __str__(self):
         return ""
-
-    def __repr__(self):
-        return "Undefined"
-
-    def __bool__(self):
-        return False
 
     def __len__(self):
         return 0
@@ -31,22 +22,8 @@ class Undefined:
     def __iter__(self):
         return iter(())
 
-    def __eq__(self, other):
-        return isinstance(other, Undefined)
 
-    def __hash__(self):
-        return 0
-
-    def __call__(self, *values, **named):
-        raise undefined(self)
-
-
-def undefined(value):
-    """The error of using what is missing."""
-    return NameError("%r is undefined" % value.missing)
-
-
-MISSING = Undefined("")
+MISSING = Missing()
 
 
 class Markup:
@@ -140,8 +117,8 @@ def text(value):
     """A value as str() gives it on a PC."""
     if isinstance(value, float):
         # The fewest digits that mean this number, of 32 or of 64 bits; boards print others.
-        for digits in (6, 7, 8, 9, 15, 16, 17):
-            shown = ("%%.%dg" % digits) % value
+        for form in ("%.6g", "%.7g", "%.8g", "%.9g", "%.15g", "%.16g", "%.17g"):
+            shown = form % value
             if float(shown) == value:
                 if "e" in shown or "n" in shown:
                     break
@@ -154,9 +131,11 @@ def escape(value):
     if not isinstance(value, str):
         if isinstance(value, int):
             return str(value)
+        if isinstance(value, float):
+            return text(value)
         if hasattr(value, "__html__"):
             return value.__html__()
-        value = text(value)
+        value = str(value)
     value = value.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return value.replace("'", "&#39;").replace('"', "&#34;")
 
@@ -178,59 +157,51 @@ def concat(*values):
 # -- names and what they have ------------------------------------------------------------------------------------
 
 
-def resolve(context, name):
-    """A name of the context."""
-    return context[name] if name in context else Undefined(name)
-
-
 def resolve_global(context, name):
-    """One that Jinja2 knows by itself."""
-    return context[name] if name in context else {"range": range}.get(name, dict)
+    """A name that Jinja2 knows by itself, if it is not of the context."""
+    return context.get(name, {"range": range}.get(name, dict))
 
 
 def attribute(value, name):
     """value.name"""
     found = getattr(value, name, MISSING)
-    if found is not MISSING:
-        return found
-    if isinstance(value, Undefined):
-        raise undefined(value)
-    try:
-        return value[name]
-    except (TypeError, LookupError, AttributeError):
-        return Undefined(name)
+    if found is MISSING:
+        needed(value)
+        try:
+            found = value[name]
+        except (TypeError, LookupError, AttributeError):
+            pass
+    return found
 
 
 def field(value, name):
     """value.name of a name that no method of dict has: found more quickly."""
-    return value[name] if isinstance(value, dict) and name in value else attribute(value, name)
+    return value.get(name, MISSING) if isinstance(value, dict) else attribute(value, name)
 
 
 def item(value, key):
     """value[key]"""
-    if isinstance(value, Undefined):
-        raise undefined(value)
+    needed(value)
     key = plain(key)
     try:
         if isinstance(value, str) and isinstance(key, int):
-            return value[key : key + 1 or None] or Undefined(key)
+            return value[key : key + 1 or None] or MISSING
         return value[key]
     except (TypeError, LookupError, AttributeError):
-        return getattr(value, key, Undefined(key)) if isinstance(key, str) else Undefined(key)
+        return getattr(value, key, MISSING) if isinstance(key, str) else MISSING
 
 
-def cut(value, start, stop):
-    """value[start:stop]"""
-    if isinstance(value, Undefined):
-        raise undefined(value)
-    return value[start:stop]
+def needed(value):
+    """Raise NameError for what is not there."""
+    if value is MISSING:
+        raise NameError("undefined")
 
 
 def extend(context, names):
     """A context with more names, for an include or a block; what is undefined does not hide what is there."""
     context = dict(context)
     for name in names:
-        if not isinstance(names[name], Undefined):
+        if names[name] is not MISSING:
             context[name] = names[name]
     return context
 
@@ -256,20 +227,29 @@ def constant(name, start, count):
 
     for folder in sys.path:
         try:
-            file = open((folder + "/" if folder else "") + "templates/" + name, encoding="utf-8")
+            file = open((folder + "/" if folder else "") + "templates/" + name)
             break
         except OSError:
             pass
     else:
-        raise OSError("no templates/" + name)
+        raise OSError(name)
     with file:
         file.seek(start)
         while count:
             piece = file.read(min(count, 256))  # characters: what a board can spare
             if not piece:
-                raise OSError("templates/" + name + " is cut")
+                raise OSError(name)
             count -= len(piece)
             yield piece
+
+
+def sized(items):
+    """What a for goes over, with a length."""
+    try:
+        len(items)
+        return items
+    except TypeError:
+        return list(items)
 
 
 class Loop:
@@ -281,14 +261,10 @@ class Loop:
     index = 0
     previtem = MISSING
     item = MISSING
-    last_changed = MISSING
+    last_changed: "object" = MISSING
 
     def __init__(self, items):
-        if not hasattr(items, "__len__"):
-            try:
-                len(items)
-            except TypeError:
-                items = list(items)
+        items = sized(items)
         self.length = self.revindex = len(items)
         self.items = iter(items)
         self.nextitem = do_first(self.items)
@@ -315,7 +291,7 @@ class Loop:
 
     def changed(self, *value):
         changed = value != self.last_changed
-        self.last_changed = value  # type: ignore[assignment]
+        self.last_changed = value
         return changed
 
 
@@ -350,7 +326,7 @@ def do_capitalize(s):
 
 
 def do_default(value, default_value="", boolean=False):
-    return default_value if isinstance(value, Undefined) or boolean and not value else value
+    return default_value if value is MISSING or boolean and not value else value
 
 
 def do_dictsort(value, case_sensitive=False, by="key", reverse=False):
@@ -370,8 +346,7 @@ def do_first(seq):
 
 
 def do_float(value, default=0.0):
-    if isinstance(value, Undefined):
-        raise undefined(value)
+    needed(value)
     try:
         return float(plain(value))
     except (TypeError, ValueError):
@@ -387,8 +362,7 @@ def do_format(value, *args):
 
 
 def do_int(value, default=0, base=10):
-    if isinstance(value, Undefined):
-        raise undefined(value)
+    needed(value)
     value = plain(value)
     try:
         return int(value, base) if isinstance(value, str) else int(value)
@@ -400,7 +374,7 @@ def do_int(value, default=0, base=10):
 
 
 def do_items(value):
-    return () if isinstance(value, Undefined) else value.items()
+    return () if value is MISSING else value.items()
 
 
 def do_join(value, d="", attribute=None):
@@ -599,7 +573,7 @@ def test_callable(value):
 
 
 def test_defined(value):
-    return not isinstance(value, Undefined)
+    return value is not MISSING
 
 
 def test_escaped(value):
@@ -635,7 +609,7 @@ def test_number(value):
 
 
 def test_sequence(value):
-    return isinstance(value, (str, list, tuple, dict, Markup, range, bytes, Undefined))
+    return isinstance(value, (str, list, tuple, dict, Markup, range, bytes, Missing))
 
 
 def test_string(value):
@@ -643,7 +617,7 @@ def test_string(value):
 
 
 def test_undefined(value):
-    return isinstance(value, Undefined)
+    return value is MISSING
 
 
 def test_upper(value):

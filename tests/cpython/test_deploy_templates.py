@@ -1,0 +1,279 @@
+"""Templates compiled for boards: what is refused, which files are made, and that under CPython they make Jinja2's page.
+
+On a real MicroPython: micropython/test_templates.py, which compares made-up templates besides.
+"""
+
+import ast
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from webhal_cpython.cli import main
+from webhal_cpython.templating import functions
+from webhal_cpython.templating.building import Templates, build, functions_text, with_places
+
+TEMPLATING = Path(__file__).resolve().parents[1] / "templating"
+sys.path.append(str(TEMPLATING))
+from comparing import CPYTHON, Interpreter, by_jinja, cases, compiled, same  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def interpreter():
+    interpreter = Interpreter(*CPYTHON)
+    yield interpreter
+    interpreter.close()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """write(name=text, …): a folder of templates."""
+    folder = tmp_path / "templates"
+
+    def write(files):
+        for name, text in files.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(text, "utf-8")
+        return folder
+
+    return write
+
+
+@pytest.mark.parametrize(("name", "files"), cases(), ids=[name for name, _ in cases()])
+def test_the_page_is_that_of_jinja2(name, files, interpreter, tmp_path):
+    assert compiled(files, tmp_path) == []
+    expected, answer = by_jinja(files), interpreter.render(tmp_path)
+    assert same(expected, answer), (expected, answer)
+
+
+def test_cases_end_in_an_error_where_their_names_say_so():
+    broken = {name for name, files in cases() if by_jinja(files)[:1] == "!"}
+    assert 20 < len(broken) < 30  # so that most cases compare pages
+
+
+# -- refusals --------------------------------------------------------------------------------------------------------
+
+REFUSED = {
+    "{% for n in tree recursive %}x{% endfor %}": "1: a recursive for; write a macro that calls itself",
+    "{% for loop in tree %}x{% endfor %}": "1: a loop variable called loop; call it otherwise",
+    "{% autoescape false %}{{ s }}{% endautoescape %}": "1: autoescape; use |safe where a value is trusted",
+    "a\n{{ s|wordwrap }}": "2: the filter wordwrap is not for boards; write one in templates/filters.py",
+    "{{ s|wardwrap }}": "1: the filter wardwrap; write one in templates/filters.py",
+    "{{ s|map('upper')|list }}": "1: the filter map is not for boards; prepare the list in the handler",
+    "{{ s|selectattr('x') }}": "1: the filter selectattr is not for boards; write a for with an if",
+    "{{ s|groupby('x') }}": "1: the filter groupby is not for boards; group in the handler",
+    "{{ s|tojson(indent=2) }}": "1: the filter tojson: got an unexpected keyword argument 'indent';"
+    " boards have the others of its arguments",
+    "{{ s|upper(1) }}": "1: the filter upper: too many positional arguments; boards have the others of its arguments",
+    "{% filter wordcount %}x{% endfilter %}": "1: the filter wordcount is not for boards;"
+    " write one in templates/filters.py",
+    "{% set x | indent %}x{% endset %}": "1: the filter indent is not for boards; write one in templates/filters.py",
+    "{% include x %}": "1: a template whose name is computed; write an if, with a name in each branch",
+    "{% include ['a', 'b'] %}": "1: a template whose name is computed; write an if, with a name in each branch",
+    "{% extends 'a' if x else 'b' %}": "1: a template whose name is computed; write an if, with a name in each branch",
+    "{% import x as y %}": "1: a template whose name is computed; write an if, with a name in each branch",
+    "{% from x import y %}": "1: a template whose name is computed; write an if, with a name in each branch",
+    "{% include 'no.html' %}": "1: there is no template no.html",
+    "{% if x %}{% extends 'part.html' %}{% endif %}": "1: extends that depends on something;"
+    " put one extends at the top",
+    "{% extends 'part.html' %}\n{% if x %}{% endif %}": "2: if outside of a block, in a template that extends another;"
+    " put it into a block",
+    "{% block x %}{{ super() }}{% endblock %}": "1: super() without a block x in a parent; leave it out",
+    "{% block x required %}{% endblock %}": "1: a required block; leave the word out",
+    "{{ s[::2] }}": "1: a slice with a step; use |reverse, or a for with an if on loop.index0",
+    "{{ s.title() }}": "1: boards have no title(); use |title",
+    "{{ s.partition('x') }}": "1: boards have no partition(); use split()",
+    "{{ f(*l) }}": "1: *arguments in a call; write the arguments",
+    "{{ f(**l) }}": "1: *arguments in a call; write the arguments",
+    "{{ s|default(*l) }}": "1: *arguments in a call; write the arguments",
+    "{{ f(class='x') }}": "1: an argument called class, which is a word of Python; call it otherwise",
+    "{% macro m(class) %}{% endmacro %}": "1: an argument called class; call it otherwise",
+    "{% macro m(_c) %}{% endmacro %}": "1: an argument called _c; call it otherwise",
+    "{% macro m(é) %}{% endmacro %}": "1: an argument called é; call it otherwise",
+    "{% macro m() %}\n{{ varargs }}{% endmacro %}": "2: varargs in a macro; name the arguments",
+    "{% macro m() %}{{ kwargs }}{% endmacro %}": "1: kwargs in a macro; name the arguments",
+    "{{ cycler(1, 2) }}": "1: cycler(); use loop.cycle()",
+    "{% set j = joiner() %}": "1: joiner(); use loop.first",
+    "{{ lipsum() }}": "1: lipsum(); write the text",
+    "{{ 3 is prime }}": "1: the test prime; write a comparison",
+    "{{ x is divisibleby }}": "1: the test divisibleby with 0 arguments; put what is tested in parentheses",
+    "{% with a, b = x %}{% endwith %}": "1: a with that unpacks; use one name for each value",
+    "{% set ns = namespace() %}{% set ns.items = 1 %}": "1: ns.items, for boards' dicts have that; call it otherwise",
+    "{{ x > 1e999 }}": "1: the number inf; write one that is finite",
+    "{% if t %}\n{{ 'x' }\n{% endif %}": "2: unexpected '}'",
+    "{% trans %}a{% endtrans %}": "1: Encountered unknown tag 'trans'.",
+    "\n{% for i in l %}{% endif %}": "2: Encountered unknown tag 'endif'. Jinja was looking for the following tags:"
+    " 'endfor' or 'else'. The innermost block that needs to be closed is 'for'.",
+}
+
+
+@pytest.mark.parametrize("text", REFUSED)
+def test_what_boards_cannot_have_is_refused(text, folder):
+    templates = Templates(folder({"page.html": text, "part.html": ""}))
+    assert [str(refusal) for refusal in templates.refusals] == ["page.html:" + REFUSED[text]]
+
+
+def test_all_refusals_are_told_at_once_in_their_order(folder):
+    templates = Templates(
+        folder(
+            {
+                "b.html": "{{ s|map }}\n{% include 'no.html' ignore missing %}{{ s.title() }}\n{{ s[::2] }}",
+                "a.html": "{% extends 'b.html' %}{% block x %}{{ super() }}{% endblock %}",
+                "c.html": "{{ }}",
+                "filters.py": "def f(:",
+            }
+        )
+    )
+    places = [str(refusal).split(": ")[0] for refusal in templates.refusals]
+    expected = "a.html:1 b.html:1 b.html:2 b.html:2 b.html:2 b.html:3 c.html:1 filters.py:1"
+    assert " ".join(places) == expected
+
+
+def test_there_are_no_refusals_that_no_test_knows():
+    """Each phrase of a refusal in the compiler occurs in REFUSED."""
+    told = "\n".join(REFUSED.values())
+    for file in ("compiler.py", "expressions.py"):
+        text = Path(functions.__file__).with_name(file).read_text("utf-8")
+        for words in re.findall(r'refuse\(\s*\w+, f?"([^"{]+)"', text):
+            assert words in told or words in ("ignore missing", " is not for boards"), words
+
+
+# -- files -----------------------------------------------------------------------------------------------------------
+
+
+def test_two_names_that_become_one_module(folder):
+    files = {"a-b.html": "", "a_b.html": "", "a/b.html": "", "filters": "", "ok.html": "", "c d.html": "", "é.html": ""}
+    templates = Templates(folder({**files, "filters.py": ""}))
+    assert [str(refusal) for refusal in templates.refusals] == [
+        "a/b.html:1: it becomes the module a_b_html, as a-b.html does; call one otherwise",
+        "a_b.html:1: it becomes the module a_b_html, as a-b.html does; call one otherwise",
+        "c d.html:1: boards' file systems do not take its name; use letters, digits and . _ - only",
+        "filters:1: it becomes the module filters, as filters.py does; call one otherwise",
+        "é.html:1: boards' file systems do not take its name; use letters, digits and . _ - only",
+    ]
+
+
+def test_what_is_no_template(folder):
+    none = {".hidden": "{{", "__pycache__/a.html": "{{", "helper.py": "{{", "helper.mpy": "{{"}
+    place = folder({"page.html": "x", "_part.html": "y", **none})
+    assert set(Templates(place).sources) == {"page.html", "_part.html"}
+
+
+def test_what_is_not_utf8(folder):
+    place = folder({"page.html": "x"})
+    (place / "bad.html").write_bytes(b"\xff")
+    assert [str(refusal) for refusal in Templates(place).refusals] == ["bad.html:1: it is not UTF-8"]
+
+
+def test_files_beside_the_templates_and_only_what_is_there(folder):
+    long = "é" * 300
+    page = f"{{{{ x }}}}{long}{{{{ y|upper }}}}"
+    place = folder({"page.html": page, "gone.html": "", "filters.py": "def f(x): pass\n"})
+    for _ in range(2):  # what was made is taken for no template
+        assert build(place, place) == []
+        assert sorted(path.name for path in place.iterdir()) == [
+            "__init__.py", "filters.py", "gone.html", "gone_html.py", "page.html", "page_html.py", "page_html.txt",
+        ]  # fmt: skip
+    assert (place / "page_html.txt").read_text("utf-8").endswith("\n" + long)
+    (place / "gone.html").unlink()
+    assert build(place, place) == []
+    assert not (place / "gone_html.py").exists() and (place / "filters.py").exists()
+
+
+def test_nothing_is_written_when_something_is_refused(folder):
+    place = folder({"page.html": "x", "bad.html": "{{"})
+    assert build(place, place) and not list(place.glob("*.py"))
+
+
+def test_only_functions_that_are_used_are_sent(folder):
+    templates = Templates(folder({"page.html": "{% for x in rows %}{{ x }}{% endfor %}"}))
+    sent = ast.parse(templates.files([])["__init__.py"])
+    names = {node.name for node in sent.body if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
+    assert names == {"escape", "text", "Missing"}
+    sent = ast.parse(templates.files(["from webhal.templates import Markup"])["__init__.py"])
+    assert "Markup" in {node.name for node in sent.body if isinstance(node, ast.ClassDef)}
+
+
+def test_all_functions_are_there_together():
+    every = functions_text([name for name in vars(functions) if name[0] != "_"])
+    names = {node.name for node in ast.walk(ast.parse(every)) if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
+    source = ast.parse(Path(functions.__file__).read_text("utf-8"))
+    assert names == {node.name for node in ast.walk(source) if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
+    assert '"""' not in every and "#" not in every.partition("\n")[2].replace("&#3", "")
+
+
+def test_filters_are_read_and_not_run(folder, tmp_path):
+    text = "raise SystemExit\ndef money(x): pass\ndef _own(x): pass\nclass No: pass\nalso = money\n"
+    templates = Templates(folder({"filters.py": text, "a.html": "{{ 1|money }}", "b.html": "{{ 1|_own }}{{ 1|also }}"}))
+    assert templates.filters == {"money"} and len(templates.refusals) == 2
+
+
+def test_a_filter_of_the_application_wins_over_one_of_jinja2(folder, interpreter, tmp_path):
+    filters = "# no Markup\ndef upper(x):\n    return 'mine'\n"
+    place = folder({"filters.py": filters, "main.html": "{{ 'a'|upper }}{{ x|upper }}"})
+    assert build(place, place) == []
+    assert interpreter.render(tmp_path) == "minemine"
+
+
+def test_a_module_says_the_line_of_the_template(folder):
+    text = "one\n{{ a }} {{ b }}\n{% if c %}\n\n{{ d\n + e }}{% endif %}\n"
+    code = Templates(folder({"page.html": text})).files([])["page_html.py"].decode()
+    lines = {line.split("(")[-1].split(")")[0]: line.rpartition("# ")[2] for line in code.split("\n") if "# " in line}
+    assert lines["a_1"] == lines["b_2"] == "2" and lines["d_4 + e_5"] == "5" and "    if c_3:  # 3" in code
+
+
+# -- the command ------------------------------------------------------------------------------------------------------
+
+
+def test_build_templates(folder, capsys):
+    place = folder({"page.html": "{{ x }}"})
+    assert main(["build-templates", str(place)]) == 0
+    assert capsys.readouterr() == ("", "")
+    assert (place / "page_html.py").exists()
+
+
+def test_build_templates_that_are_refused(folder, capsys):
+    place = folder({"page.html": "\n{{ x|map }}", "other.html": "{{"})
+    assert main(["build-templates", str(place)]) == 1
+    assert capsys.readouterr() == (
+        f"{place}/other.html:1: unexpected 'end of template'\n"
+        f"{place}/page.html:2: the filter map is not for boards; prepare the list in the handler\n",
+        "",
+    )
+
+
+def test_build_templates_of_no_folder(capsys, tmp_path):
+    assert main(["build-templates", str(tmp_path / "no")]) == 2
+    assert capsys.readouterr() == ("", f"webhal: {tmp_path}/no is no folder\n")
+
+
+def test_check_tells_of_templates_and_their_filters(folder, tmp_path, capsys):
+    place = folder({"page.html": "\n{{ x|map }}", "filters.py": "import typing\n\ndef own(x):\n    return x.title()\n"})
+    for name in ("app.py", "other.py"):
+        (tmp_path / name).write_text("from webhal.templates import render\n")
+    assert main(["check", str(tmp_path / "app.py"), str(tmp_path / "other.py"), "--target", "esp32"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"{place}/page.html:2: the filter map is not for boards; prepare the list in the handler"
+    assert [line[: len(f"{place}/filters.py:1")] for line in lines[1:]] == [
+        f"{place}/filters.py:1", f"{place}/filters.py:4",
+    ]  # fmt: skip
+
+
+def test_check_of_a_program_without_templates(folder, tmp_path, capsys):
+    folder({"page.html": "{{ x|map }}"})
+    (tmp_path / "app.py").write_text("import webhal\n")
+    assert main(["check", str(tmp_path / "app.py")]) == 0
+    assert capsys.readouterr().out == ""
+
+
+def test_a_traceback_of_a_board_has_the_lines_of_templates(folder):
+    place = folder({"a/page.html": "one\n{{ a }}\n{% if c %}\n\n{{ d\n + e }}{% endif %}\n"})
+    code = Templates(place).files([])["a_page_html.py"].decode().split("\n")
+    line = next(number for number, text in enumerate(code, 1) if "d_3" in text and "yield" in text)
+    said = f'Traceback:\n  File "app.py", line {line}, in f\n  File "templates/a_page_html.py", line {line}, in root\n'
+    assert with_places(said, place) == said.replace(
+        f'"templates/a_page_html.py", line {line}', f'"{place}/a/page.html", line 5'
+    )
+    assert with_places('File "templates/none_html.py", line 3', place) == 'File "templates/none_html.py", line 3'
+    assert with_places('File "templates/a_page_html.py", line 1', place) == f'File "{place}/a/page.html", line 1'

@@ -1,0 +1,109 @@
+"""Jinja2's page and a compiled template's, of the same templates and values."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import jinja2
+from markupsafe import Markup
+from values import generated, values
+
+from webhal_cpython.templating.building import Templates
+
+ROOT = Path(__file__).resolve().parents[2]
+HERE = Path(__file__).resolve().parent
+FILTERS = """
+from webhal.templates import Markup
+
+def money(amount, unit="EUR"):
+    return "%d %s" % (amount, unit)
+
+def strong(value):
+    return Markup("<b>%s</b>") % value
+"""
+
+
+def cases() -> list[tuple[str, dict[str, str]]]:
+    """Those of cases.txt: a line that begins with `== ` names one, `-- ` its next file; the first is main.html."""
+    found = []
+    for part in re.split(r"(?m)^== ", (HERE / "cases.txt").read_text("utf-8"))[1:]:
+        name, _, text = part.partition("\n")
+        main, *rest = re.split(r"(?m)^-- ", text)
+        others = {file.partition("\n")[0]: file.partition("\n")[2] for file in rest}
+        found.append((name, {"main.html": main, **others}))
+    return found
+
+
+def by_jinja(files: dict[str, str], text: str = "") -> str:
+    """The page, or ! and what Jinja2 raises."""
+    environment = jinja2.Environment(autoescape=True, loader=jinja2.DictLoader(files))
+    own: dict[str, object] = {}
+    exec(FILTERS, own)
+    environment.filters.update(money=own["money"], strong=own["strong"])
+    try:
+        given = generated(text, Markup) if text else values(Markup)
+        return environment.get_template("main.html").render(given)
+    except Exception as error:
+        return f"!{type(error).__name__}: {error}"
+
+
+def same(one: str, other: str) -> bool:
+    """Whether two pages are; errors have other words on boards."""
+    return one == other or one[:1] == other[:1] == "!"
+
+
+def compiled(files: dict[str, str], folder: Path) -> list[str]:
+    """Compile to `folder`/templates; returns why it cannot be."""
+    templates = folder / "templates"
+    shutil.rmtree(templates, ignore_errors=True)
+    templates.mkdir(parents=True)
+    for name, text in files.items():
+        (templates / name).write_text(text, "utf-8")
+    (templates / "filters.py").write_text(FILTERS)
+    made = Templates(templates)
+    if not made.refusals:
+        for name, content in made.files(["Markup"]).items():
+            (templates / name).write_bytes(content)
+    return [str(refusal) for refusal in made.refusals]
+
+
+class Interpreter:
+    """A process that renders; it is begun anew when it has died."""
+
+    def __init__(self, *command: str) -> None:
+        self.command = command
+        self.process: subprocess.Popen[str] | None = None
+
+    def render(self, folder: Path, text: str = "") -> str:
+        if self.process is None or self.process.poll() is not None:
+            paths = [str(ROOT / "core"), str(HERE)]
+            self.process = subprocess.Popen(
+                [*self.command, str(HERE / "driver.py")],
+                env={**os.environ, "PYTHONPATH": ":".join(paths), "MICROPYPATH": ":".join(["", *paths, ".frozen"])},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+        assert self.process.stdin and self.process.stdout
+        self.process.stdin.write(f"{folder}\tmain.html\t{text}\n")
+        self.process.stdin.flush()
+        answer = self.process.stdout.readline().rstrip("\n")
+        try:
+            return answer if answer[:1] == "!" else bytes.fromhex(answer).decode()
+        except ValueError:  # a traceback
+            self.process.stdin.close()
+            return f"died: {answer}\n{self.process.stdout.read()}"
+
+    def close(self) -> None:
+        if self.process:
+            self.process.kill()
+            self.process.communicate()
+
+
+CPYTHON = (sys.executable,)
