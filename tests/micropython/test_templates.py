@@ -122,7 +122,7 @@ PAGE = f"""<!DOCTYPE html>
 </table>
 """
 # Bytes of a heap with 32-bit words that a page with its functions keeps, and that its making takes at most besides.
-KEPT, PEAK = 2400, 1024
+KEPT, PEAK = 2000, 600
 MEASURE = """
 import gc, sys
 

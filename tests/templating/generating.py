@@ -85,7 +85,7 @@ RISKY = """({x} + {y})  ({x} - {y})  ({x} * 2)  ({x} < {y})  ({x} >= {y})  ({x} 
 ({x})|dictsort|length  ({x})|items|list|length  (({x}) is odd)  greet({x})  ({x})|money  ({x})|format({y})
 ('<%s>' % {x})  (('<%s>'|safe) % {x})""".replace("\n", "  ")
 # Only of ASCII: boards know no other upper case, and print text in lists in another way.
-ASCII = "({x})|upper  ({x})|title  ({x})|capitalize  [{x}]  ({x}, {y})  (({x}) is lower)  (({x}) is upper)"
+ASCII = "({x})|upper  ({x})|title  ({x})|capitalize  [({x})|d(0)]  (({x})|d(''), 1)  (({x}) is lower)  (({x}) is upper)"
 
 
 def split(forms: str) -> list[str]:

@@ -117,8 +117,8 @@ def text(value):
     """A value as str() gives it on a PC."""
     if isinstance(value, float):
         # The fewest digits that mean this number, of 32 or of 64 bits; boards print others.
-        for form in ("%.6g", "%.7g", "%.8g", "%.9g", "%.15g", "%.16g", "%.17g"):
-            shown = form % value
+        for digits in range(6, 18):
+            shown = "%.*g" % (digits, value)
             if float(shown) == value:
                 if "e" in shown or "n" in shown:
                     break
@@ -236,7 +236,7 @@ def constant(name, start, count):
     with file:
         file.seek(start)
         while count:
-            piece = file.read(min(count, 256))  # characters: what a board can spare
+            piece = file.read(min(count, 128))  # characters: little more than render's pieces
             if not piece:
                 raise OSError(name)
             count -= len(piece)
