@@ -59,6 +59,13 @@ def gather(pieces: "Generator[str]") -> "Iterator[str]":
         pieces.close()  # which reads from a file, maybe, and whose reader has left
 
 
+def __getattr__(name: str) -> object:
+    """Markup, which a board has if something there uses it."""
+    if name != "Markup":
+        raise AttributeError(name)
+    return __import__("templates").Markup
+
+
 if sys.implementation.name == "cpython":
     import functools
     import runpy
@@ -98,11 +105,3 @@ if sys.implementation.name == "cpython":
                 if name[0] != "_" and getattr(value, "__code__", None) and value.__code__.co_filename == str(filters):
                     environment.filters[name] = value
         return environment
-
-else:
-
-    def __getattr__(name: str) -> object:
-        """Markup, which is there if something uses it."""
-        if name != "Markup":
-            raise AttributeError(name)
-        return __import__("templates").Markup
