@@ -85,19 +85,17 @@ if sys.implementation.name == "cpython":
         return "".join(_render(sys._getframe(1), _name, context))
 
     def _render(caller: FrameType, name: str, context: "dict[str, Any]") -> "Iterator[str]":
-        file = caller.f_globals.get("__file__") or getattr(sys.modules["__main__"], "__file__", "") or ""
-        pieces = _environment(file).get_template(name).generate(context)
+        folder = Path(caller.f_globals.get("__file__", "none")).resolve().parent  # else the current one
+        pieces = _environment(folder).get_template(name).generate(context)
         return gather(str(piece) for piece in pieces)  # some are Markup, which escapes what is added to it
 
     @functools.lru_cache(maxsize=None)
-    def _environment(file: str) -> Environment:
-        """Of the folder `templates` beside a file of the application's, or nearest above it."""
-        for folder in Path(file).resolve().parents:
-            templates = folder / "templates"
-            if templates.is_dir():
-                break
-        else:
-            raise FileNotFoundError("no folder `templates` beside %s" % file)
+    def _environment(folder: Path) -> Environment:
+        """Of the folder `templates` in a folder of the application's, or nearest above it."""
+        found = [each / "templates" for each in [folder] + list(folder.parents) if (each / "templates").is_dir()]
+        if not found:
+            raise FileNotFoundError("there is no folder %s" % (folder / "templates"))
+        templates = found[0]
         environment = Environment(loader=FileSystemLoader(templates), autoescape=True)
         filters = templates / "filters.py"
         if filters.exists():

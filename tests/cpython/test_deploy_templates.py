@@ -5,12 +5,17 @@ On a real MicroPython: micropython/test_templates.py, which compares made-up tem
 
 import ast
 import re
+import runpy
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from webhal_cpython.cli import main
+from webhal_cpython.compiling import MPY_VERSION
+from webhal_cpython.deploying import DeployError, fileset
+from webhal_cpython.deploying.board import Facts
 from webhal_cpython.templating import functions
 from webhal_cpython.templating.building import Templates, build, functions_text, with_places
 
@@ -277,3 +282,80 @@ def test_a_traceback_of_a_board_has_the_lines_of_templates(folder):
     )
     assert with_places('File "templates/none_html.py", line 3', place) == 'File "templates/none_html.py", line 3'
     assert with_places('File "templates/a_page_html.py", line 1', place) == f'File "{place}/a/page.html", line 1'
+
+
+# -- deploying --------------------------------------------------------------------------------------------------------
+
+APPLICATION = """from webhal import App
+from webhal.templates import Markup, render
+
+app = App()
+
+
+@app.get("/<name>")
+def page(request, name):
+    return render("page.html", name=name, note=Markup("<b>"))
+
+
+if __name__ == "__main__":
+    app.run()
+"""
+TEMPLATES = {
+    "page.html": "{% extends 'parts/base.html' %}{% block body %}{{ name|shout }}{{ note }}{% endblock %}",
+    "parts/base.html": "<title>{{ name }}</title>" + "<!-- long -->" * 30 + "{% block body %}{% endblock %}",
+    "filters.py": "from units import MARK\n\ndef shout(text):\n    return text + MARK\n",
+}
+PAGE = "<title>&lt;you&gt;</title>" + "<!-- long -->" * 30 + "&lt;you&gt;!<b>"
+ESP32 = Facts("micropython", (1, 25, 0), "esp32", mpy=MPY_VERSION)
+
+
+@pytest.fixture
+def application(folder, tmp_path):
+    folder(TEMPLATES)
+    (tmp_path / "units.py").write_text("MARK = '!'\n")
+    (tmp_path / "door.py").write_text(APPLICATION)
+    return tmp_path / "door.py"
+
+
+@pytest.mark.parametrize("source", [False, True])
+def test_deploy_sends_what_templates_become(source, application, micropython, tmp_path):
+    found = fileset.read_application(application)
+    fileset.check(found, ESP32)
+    files = fileset.collect(found, ESP32, "main.py", [], source=source)
+    end = ".py" if source else ".mpy"
+    assert {name for name in files if not name.startswith("lib/")} == {
+        "main.py", f"units{end}", f"templates/__init__{end}", f"templates/filters{end}", f"templates/page_html{end}",
+        f"templates/parts_base_html{end}", "templates/parts_base_html.txt",
+    }  # fmt: skip
+    assert {f"lib/webhal/templates{end}", f"lib/webhal/stream{end}"} <= set(files)
+    for name, content in files.items():
+        (tmp_path / "board" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "board" / name).write_bytes(content)
+    code = "from main import page; print(''.join(page(None, '<you>')))"
+    done = subprocess.run(
+        [micropython, "-c", code], cwd=tmp_path / "board", env={"MICROPYPATH": ":lib"}, capture_output=True, text=True
+    )
+    assert (done.stdout, done.stderr) == (PAGE + "\n", "")
+
+
+def test_a_pc_makes_the_same_page_of_it(application, monkeypatch):
+    monkeypatch.syspath_prepend(application.parent)
+    page = runpy.run_path(str(application))["page"]
+    assert "".join(page(None, "<you>")) == PAGE
+
+
+def test_deploy_refuses_templates_that_boards_cannot_have(application, folder):
+    folder({"page.html": "{{ x|map }}\n{{ x|groupby }}"})
+    with pytest.raises(DeployError, match=r"page.html:1: the filter map .*\n.*page.html:2: the filter groupby "):
+        fileset.check(fileset.read_application(application), ESP32)
+
+
+def test_deploy_of_an_application_whose_folder_of_templates_is_missing(tmp_path):
+    (tmp_path / "app.py").write_text(APPLICATION)
+    with pytest.raises(DeployError, match=r"^there is no folder .*/templates, in which webhal.templates looks"):
+        fileset.collect(fileset.read_application(tmp_path / "app.py"), ESP32, "main.py", [])
+
+
+def test_minimal_has_what_render_needs(application):
+    files = fileset.collect(fileset.read_application(application), ESP32, "main.py", [], "minimal")
+    assert {"lib/webhal/templates.mpy", "lib/webhal/stream.mpy"} <= set(files)

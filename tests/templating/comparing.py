@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import jinja2
@@ -47,7 +48,9 @@ def by_jinja(files: dict[str, str], text: str = "") -> str:
     environment.filters.update(money=own["money"], strong=own["strong"])
     try:
         given = generated(text, Markup) if text else values(Markup)
-        return environment.get_template("main.html").render(given)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of Python about what Jinja2 makes of odd constants
+            return environment.get_template("main.html").render(given)
     except Exception as error:
         return f"!{type(error).__name__}: {error}"
 

@@ -23,6 +23,7 @@ _NO_ASSET = re.compile(
     r"settings\.toml|\..*|tests|test_.*\.py|.*_test\.py|conftest\.py|__pycache__|.*\.py[co]", re.IGNORECASE
 )
 _OF_THE_PROJECT = ("README.md", "pyproject.toml")  # beside the application, sent only if they are named
+_FILTERS = "templates/filters.py"  # which the application's templates import
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,10 @@ def read_application(path: Path) -> Application:
         except (SyntaxError, ValueError) as error:
             line = getattr(error, "lineno", None) or 1
             raise DeployError(f"{file}:{line}: {getattr(error, 'msg', error)}") from error
-        waiting += _beside(path.parent, imports(trees[name]))
+        asked = imports(trees[name])
+        waiting += _beside(path.parent, asked)
+        if "webhal.templates" in asked and (path.parent / _FILTERS).exists():
+            waiting.append((_FILTERS, path.parent / _FILTERS))
     return Application(path, sources, trees)
 
 
@@ -92,7 +96,8 @@ def check(application: Application, facts: Facts) -> None:
     for name in application.sources:
         lines += complaints(str(application.path.parent / name if name else application.path), [facts.dialect])
     if lines:
-        raise DeployError("\n".join([f"{application.path} does not run on this board:", *lines]))
+        told = "\n".join([f"{application.path} does not run on this board:", *dict.fromkeys(lines)])
+        raise DeployError(told)
 
 
 def collect(
@@ -117,6 +122,13 @@ def collect(
                 files[name[:-3] + ".mpy"] = compile_mpy(text, name)
             elif name:
                 files[name] = text.encode()
+        if any("webhal.templates" in imports(tree) for tree in application.trees.values()):
+            from webhal_cpython.templating.building import on_board  # which needs Jinja2
+
+            folder = application.path.parent / "templates"
+            if not folder.is_dir():
+                raise DeployError(f"there is no folder {folder}, in which webhal.templates looks for templates")
+            files.update(on_board(folder, application.sources.values(), mpy))
     except CompileError as error:
         raise DeployError(f"{error} (--source sends .py instead)") from error
     static = static_folders(application.trees.values())

@@ -20,7 +20,7 @@ from pathlib import Path
 from jinja2 import Environment
 
 from webhal_cpython.cli import complain
-from webhal_cpython.compiling import for_board
+from webhal_cpython.compiling import compile_library, compile_mpy, for_board
 from webhal_cpython.templating import functions as board
 from webhal_cpython.templating.compiler import MADE, NAME, Compiler, module_name
 from webhal_cpython.templating.expressions import Refusal
@@ -56,6 +56,23 @@ def build(folder: Path, to: Path) -> list[Refusal]:
         if path.is_file() and path.name not in files and path.read_bytes().startswith(MADE.encode()):
             path.unlink()
     return []
+
+
+def on_board(folder: Path, programs: Iterable[str], mpy: bool) -> dict[str, bytes]:
+    """What a board gets for a folder of templates, by paths; filters.py is sent as a module of the application.
+
+    Raises CompileError.
+    """
+    files: dict[str, bytes] = {}
+    for name, content in Templates(folder).files(programs).items():
+        path = f"templates/{name}"
+        if name == "__init__.py" and mpy:
+            files["templates/__init__.mpy"] = compile_library(content.decode(), ())
+        elif path.endswith(".py") and mpy:
+            files[path[:-3] + ".mpy"] = compile_mpy(content.decode(), path)  # with its lines, for tracebacks
+        else:
+            files[path] = content
+    return files
 
 
 def complaints(folder: Path) -> Iterator[str]:
