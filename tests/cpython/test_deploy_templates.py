@@ -119,6 +119,21 @@ def test_what_boards_cannot_have_is_refused(text, folder):
     assert [str(refusal) for refusal in templates.refusals] == ["page.html:" + REFUSED[text]]
 
 
+@pytest.mark.parametrize("text", ["{{ " + 3000 * "(" + "x" + 3000 * ")" + " }}", "{{ x" + 900 * "|e" + " }}"])
+def test_what_is_nested_too_deeply_is_refused(text, folder):
+    told = [str(refusal) for refusal in Templates(folder({"page.html": text})).refusals]
+    assert told == ["page.html:1: it is nested too deeply; set a name to a part of it"]
+
+
+def test_templates_that_extend_themselves_are_refused(folder):
+    a = "{% extends 'b.html' %}{% block x %}{{ super() }}{% endblock %}"
+    files = {"a.html": a, "b.html": "{% extends 'a.html' %}", "c.html": "{% extends 'c.html' %}"}
+    told = [str(refusal) for refusal in Templates(folder(files)).refusals]
+    assert [line for line in told if "super" not in line] == [
+        f"{name}.html:1: a template that extends itself; let it extend another" for name in "ac"
+    ]
+
+
 def test_all_refusals_are_told_at_once_in_their_order(folder):
     templates = Templates(
         folder(
@@ -135,13 +150,16 @@ def test_all_refusals_are_told_at_once_in_their_order(folder):
     assert " ".join(places) == expected
 
 
+TOLD_ELSEWHERE = ("ignore missing", " is not for boards", "a template that extends itself")
+
+
 def test_there_are_no_refusals_that_no_test_knows():
     """Each phrase of a refusal in the compiler occurs in REFUSED."""
     told = "\n".join(REFUSED.values())
     for file in ("compiler.py", "expressions.py"):
         text = Path(functions.__file__).with_name(file).read_text("utf-8")
         for words in re.findall(r'refuse\(\s*\w+, f?"([^"{]+)"', text):
-            assert words in told or words in ("ignore missing", " is not for boards"), words
+            assert words in told or words in TOLD_ELSEWHERE, words
 
 
 # -- files -----------------------------------------------------------------------------------------------------------
@@ -284,6 +302,14 @@ def test_a_traceback_of_a_board_has_the_lines_of_templates(folder):
     assert with_places('File "templates/a_page_html.py", line 1', place) == f'File "{place}/a/page.html", line 1'
 
 
+def test_a_pc_without_jinja2_says_what_to_install(tmp_path, start):
+    text = "import sys\nsys.modules['jinja2'] = None\nfrom webhal.templates import render\n"
+    (tmp_path / "app.py").write_text(text)
+    code, errors = start.webhal("run", "app.py", "--port", "0", cwd=tmp_path).end()
+    line = "webhal: app.py:3: ImportError: webhal.templates on a PC is Jinja2: pip install 'webhal[templates]'\n"
+    assert (code, errors) == (1, line)
+
+
 # -- deploying --------------------------------------------------------------------------------------------------------
 
 APPLICATION = """from webhal import App
@@ -359,3 +385,12 @@ def test_deploy_of_an_application_whose_folder_of_templates_is_missing(tmp_path)
 def test_minimal_has_what_render_needs(application):
     files = fileset.collect(fileset.read_application(application), ESP32, "main.py", [], "minimal")
     assert {"lib/webhal/templates.mpy", "lib/webhal/stream.mpy"} <= set(files)
+
+
+# -- what must not be in functions for boards -------------------------------------------------------------------------
+
+
+def test_functions_keep_from_what_boards_do_otherwise():
+    source = Path(functions.__file__).read_text("utf-8")
+    assert not re.search(r"\bnext\([^)]*,", source)  # CircuitPython's takes one argument
+    assert ".sort(key" not in source  # no board's is stable

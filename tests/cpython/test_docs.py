@@ -24,13 +24,19 @@ BESIDE = {
 
 @pytest.mark.parametrize("page", ["README.md", "docs/application.md"])
 def test_code_runs(page, tmp_path, monkeypatch):
-    """A page's blocks are one program; each is compiled on its lines of the page, so that a failure names them."""
+    """A page's blocks are one program; each is compiled on its lines of the page, so that a failure names them.
+
+    A block with a file's name is that file, beside the program.
+    """
     monkeypatch.chdir(tmp_path)
     for name, content in BESIDE.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(content)
     build(tmp_path / "static")
     text = (ROOT / page).read_text("utf-8")
+    for name, content in re.findall(r"(?ms)^```\w+ (\S+)\n(.*?)^```$", text):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(content, "utf-8")
     blocks = list(re.finditer(r"(?ms)^```python\n(.*?)^```$", text))
     assert blocks
     program = ModuleType("page")

@@ -155,3 +155,27 @@ def test_memory_of_a_page(micropython, compiled, board, pytestconfig):
     kept, peak, length = map(int, run(micropython, [compiled, folder], MEASURE, "200k", folder).split())
     assert 6500 < length < 7500
     assert kept <= KEPT and peak <= PEAK, (kept, peak)
+
+
+OF_TEXT = "upper lower title capitalize trim tojson urlencode first last reverse length e int(0) string forceescape"
+OUTPUTS = [f"{{{{ x|{name} }}}}" for name in OF_TEXT.split()]
+OUTPUTS += ["{{ x[0] }}{{ x[-1] }}{{ x[1:] }}{{ x|replace(x, 'b') }}{{ [x, x]|join(x) }}{{ [x, 'a']|sort|join }}"]
+NAMES = """
+import gc, micropython
+from webhal.templates import render_text
+def show(code):
+    text = str(b"%c%c" % (192 | code >> 6, 128 | code & 63), "utf-8")
+    return render_text("page.html", x=text + "a")
+show(0x100)
+micropython.qstr_info()
+for code in range(0x100, 0x400):
+    show(code)
+micropython.qstr_info()
+"""
+
+
+def test_characters_of_clients_are_not_kept(micropython, compiled, board):
+    folder = board("".join(OUTPUTS))
+    said = run(micropython, [compiled, folder], NAMES, "400k", folder)
+    before, after = re.findall(r"n_qstr=(\d+)", said)
+    assert before == after, said

@@ -16,6 +16,16 @@ class Badge:
         return "a <badge>"
 
 
+class Strong:
+    """Another, whose HTML is Markup."""
+
+    def __init__(self, Markup):
+        self.Markup = Markup
+
+    def __html__(self):
+        return self.Markup("<b>strong</b>")
+
+
 def greet(who="you", times=1):
     return "<" + who * times + ">"
 
@@ -61,6 +71,7 @@ def values(Markup):
         "tree": [{"name": SCRIPT, "below": [{"name": "x"}]}, {"name": "y", "below": []}],
         "thing": Thing(name="<n>", tags=["x", "y&"], inner=Thing(a={"b": [1, 2]}), items=[1], pop=2),
         "badge": Badge(),
+        "strong": Strong(Markup),
         "greet": greet,
         "bolder": lambda text: Markup("<b>" + text + "</b>"),
         "count": count,

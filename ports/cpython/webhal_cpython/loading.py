@@ -39,8 +39,8 @@ def tell(error: Exception, path: str) -> int:
         if error.filename == path:
             lines = [error.lineno or 1]
         message = error.msg
-    elif isinstance(error, (TypeError, ValueError)) and last.f_globals.get("__name__", "").split(".")[0] == "webhal":
-        simple = True
+    elif last.f_globals.get("__name__", "").split(".")[0] == "webhal":
+        simple = isinstance(error, (ImportError, TypeError, ValueError))
     else:
         simple = last.f_code.co_filename in (path, __file__)
     if simple:

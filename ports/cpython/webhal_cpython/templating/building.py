@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import contextlib
 import functools
 import inspect
 import re
@@ -111,7 +112,8 @@ class Templates:
         self.environment = Environment(autoescape=True)
         self.environment.filters.update(dict.fromkeys(self.filters))
         for name in self.sources:
-            self.load(name)
+            with contextlib.suppress(LookupError):  # refused
+                self.load(name)
         self.refusals.sort()
 
     def _filters(self, folder: Path) -> set[str]:
@@ -160,9 +162,13 @@ class Templates:
     def load(self, name: str) -> Compiler:
         """The compiler of a template. Raises LookupError where there is none."""
         if name not in self.compilers:
-            compiler = Compiler(name, self.sources[name], self.environment, self.filters, self.load, self.refusals)
-            self.compilers[name] = compiler
-            compiler.compile()
+            text = self.sources[name]
+            try:
+                compiler = Compiler(name, text, self.environment, self.filters, self.load, self.refusals)
+                self.compilers[name] = compiler
+                compiler.compile()
+            except RecursionError:
+                self._refuse(name, "it is nested too deeply", "set a name to a part of it")
         return self.compilers[name]
 
     def files(self, programs: Iterable[str]) -> dict[str, bytes]:

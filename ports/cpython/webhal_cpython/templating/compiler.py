@@ -100,6 +100,8 @@ class Compiler(Expressions):
                 self.refuse(node, "extends that depends on something", "put one extends at the top")
         if extends:
             self.parent = self.other(extends[0], extends[0].template)
+            if self in self.parents():
+                self.refuse(extends[0], "a template that extends itself", "let it extend another")
         functions = []
         for name, block in self.blocks.items():
             self.block = name
@@ -156,6 +158,15 @@ class Compiler(Expressions):
             self.refuse(node, f"there is no template {template.value}")
             return None
 
+    def parents(self) -> list[Compiler]:
+        """What it extends, what that extends, and so on."""
+        found: list[Compiler] = []
+        parent = self.parent
+        while parent and parent not in found:
+            found.append(parent)
+            parent = parent.parent
+        return found
+
     def module_of(self, other: Compiler) -> str:
         return f"{self.use('load')}({module_name(other.template)!r})"
 
@@ -163,11 +174,9 @@ class Compiler(Expressions):
         """The generator of super() or self.name(); None for any other expression."""
         callee = node.node if isinstance(node, nodes.Call) else None
         if isinstance(callee, nodes.Name) and callee.name == "super" and self.block:
-            parent = self.parent
-            while parent and self.block not in parent.blocks:
-                parent = parent.parent
-            if parent:
-                return f"{self.module_of(parent)}.block_{self.block}(_c, _b)"
+            for parent in self.parents():
+                if self.block in parent.blocks:
+                    return f"{self.module_of(parent)}.block_{self.block}(_c, _b)"
             return self.refuse(node, f"super() without a block {self.block} in a parent", "leave it out")
         if isinstance(callee, nodes.Getattr) and isinstance(callee.node, nodes.Name) and callee.node.name == "self":
             return f"_b[{callee.attr!r}](_c, _b)"

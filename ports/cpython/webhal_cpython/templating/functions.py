@@ -110,7 +110,7 @@ def plain(value):
 
 def html(value):
     """A value's HTML, or its text."""
-    return value.__html__() if hasattr(value, "__html__") else text(value)
+    return str(value.__html__()) if hasattr(value, "__html__") else text(value)
 
 
 def text(value):
@@ -134,7 +134,7 @@ def escape(value):
         if isinstance(value, float):
             return text(value)
         if hasattr(value, "__html__"):
-            return value.__html__()
+            return str(value.__html__())
         value = str(value)
     value = value.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return value.replace("'", "&#39;").replace('"', "&#34;")
