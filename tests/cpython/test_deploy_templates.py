@@ -4,6 +4,7 @@ On a real MicroPython: micropython/test_templates.py, which compares made-up tem
 """
 
 import ast
+import os
 import re
 import runpy
 import subprocess
@@ -56,6 +57,9 @@ def test_cases_end_in_an_error_where_their_names_say_so():
     broken = {name for name, files in cases() if by_jinja(files)[:1] == "!"}
     assert 20 < len(broken) < 30  # so that most cases compare pages
 
+
+# The tests of Jinja2 that are an operator, but for comparisons.
+OPERATORS = {"divisibleby", "even", "false", "in", "none", "odd", "sameas", "true"}
 
 # -- refusals --------------------------------------------------------------------------------------------------------
 
@@ -150,6 +154,14 @@ def test_all_refusals_are_told_at_once_in_their_order(folder):
     assert " ".join(places) == expected
 
 
+def test_documents_name_each_filter_and_test():
+    page = (Path(__file__).resolve().parents[2] / "docs/templates.md").read_text("utf-8")
+    for row, prefix, besides in (("filters", "do_", set()), ("tests", "test_", OPERATORS)):
+        told = re.search(rf"(?m)^\| {row} \| ((?:`\w+` ?)+)", page)[1].replace("`", "").split()
+        have = {name.removeprefix(prefix) for name in vars(functions) if name.startswith(prefix)}
+        assert told == sorted(have | besides)
+
+
 TOLD_ELSEWHERE = ("ignore missing", " is not for boards", "a template that extends itself")
 
 
@@ -216,6 +228,20 @@ def test_only_functions_that_are_used_are_sent(folder):
     assert names == {"escape", "text", "Missing"}
     sent = ast.parse(templates.files(["from webhal.templates import Markup"])["__init__.py"])
     assert "Markup" in {node.name for node in sent.body if isinstance(node, ast.ClassDef)}
+
+
+def test_the_same_is_made_whatever_the_seed_of_hashes():
+    code = "import sys; sys.path.append(sys.argv[1]); from comparing import *\nimport tempfile\n"
+    code += "for name, files in cases():\n  with tempfile.TemporaryDirectory() as folder:\n"
+    code += "    compiled(files, Path(folder))\n"
+    code += "    print([path.read_text() for path in sorted(Path(folder, 'templates').iterdir())])"
+
+    def made(seed):
+        command = [sys.executable, "-c", code, str(TEMPLATING)]
+        environment = {**os.environ, "PYTHONHASHSEED": seed}
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+
+    assert made("1") == made("2")
 
 
 def test_all_functions_are_there_together():

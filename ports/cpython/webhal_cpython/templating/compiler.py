@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from jinja2 import Environment, TemplateSyntaxError, nodes
 from markupsafe import escape
 
-from webhal_cpython.templating.expressions import _GLOBALS, Expressions, Refusal
+from webhal_cpython.templating.expressions import GLOBALS, Expressions, Refusal
 from webhal_cpython.templating.names import assigned, first_uses, is_cycle, is_loop, loop_uses, stored
 
 MADE = "# Made by webhal of "  # begins each file that is made, so that it is taken for no template
@@ -206,7 +206,7 @@ class Compiler(Expressions):
         value = self.use("MISSING")
         if function.scope.uses.get(name, True):
             self.module.reads.add(name)
-            is_global = name in _GLOBALS
+            is_global = name in GLOBALS
             value = f"{self.use('resolve_global')}(_c, {name!r})" if is_global else self.lookup("_c", name)
         function.beginning.append(f"    {function.scope.names[name]} = {value}")
 
@@ -287,8 +287,8 @@ class Compiler(Expressions):
             if scope is not scope.function.scope:
                 known.update(scope.names)
             elif not scope.function.is_root:
-                function = scope.function
-                known.update({name: scope.names[name] for name in function.own & function.settled})
+                own = scope.function.own & scope.function.settled
+                known.update({name: variable for name, variable in scope.names.items() if name in own})
         names = [f"{name!r}: {known[name]}" for name in known if wanted is None or name in wanted]
         return f"{self.use('extend')}(_c, {{{', '.join(names)}}})" if names else "dict(_c)"
 
@@ -464,7 +464,7 @@ class Compiler(Expressions):
         values = self.initial(node.body, names)
         scope = self.enter(node.body, [*names, *values])
         uses = loop_uses(node.body)
-        counted = uses <= {"cycle", *_COUNTED} and not any(map(self.passes_loop, node.find_all(nodes.Include)))
+        counted = uses <= {"cycle", *_COUNTED} and not any(map(self.passes_loop, node.find_all(nodes.Stmt)))
         if uses:
             variable = scope.names["loop"] = self.fresh("loop")
             if not counted:
@@ -495,8 +495,10 @@ class Compiler(Expressions):
             with self.suite(), self.inner(node.else_):
                 self.statements(node.else_)
 
-    def passes_loop(self, node: nodes.Include) -> bool:
-        """Whether an included template asks for the `loop` around."""
+    def passes_loop(self, node: nodes.Stmt) -> bool:
+        """Whether a statement gives the `loop` around it to another template, which may ask for it."""
+        if not isinstance(node, nodes.Include):
+            return isinstance(node, (nodes.Import, nodes.FromImport)) and node.with_context
         try:
             module = self.load(getattr(node.template, "value", "")).module
         except LookupError:

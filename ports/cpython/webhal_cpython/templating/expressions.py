@@ -24,7 +24,7 @@ _TESTS = {  # those that are an operator
     "gt": "{} > {}", ">": "{} > {}", "greaterthan": "{} > {}", "ge": "{} >= {}", ">=": "{} >= {}",
     "lt": "{} < {}", "<": "{} < {}", "lessthan": "{} < {}", "le": "{} <= {}", "<=": "{} <= {}",
 }  # fmt: skip
-_GLOBALS = ("range", "dict", "namespace")
+GLOBALS = ("range", "dict", "namespace")
 _ADVICE = {  # what to write instead of a filter, a function or a kind of node
     "map": "prepare the list in the handler",
     "select": "write a for with an if",
