@@ -41,6 +41,8 @@ def load(name: str) -> "Any":
         return __import__(home, None, None, ("root",))
     except MemoryError:
         webhal.forget(home)
+        if "templates" not in sys.modules:  # it was the package that did not fit
+            webhal.forget("templates")
         raise
 
 

@@ -104,10 +104,12 @@ def test_a_lack_of_memory_while_a_template_is_loaded_leaves_nothing():
     import builtins
 
     loading = builtins.__import__
+    forgotten = []
 
     def lacking(name, *rest):
         if name == "templates.lacking_html":
             sys.modules[name] = "half of it"
+            forgotten.append(sys.modules.pop("templates", None))
             raise MemoryError
         return loading(name, *rest)
 
@@ -120,4 +122,6 @@ def test_a_lack_of_memory_while_a_template_is_loaded_leaves_nothing():
         raise AssertionError
     finally:
         builtins.__import__ = loading
+        if forgotten[0]:
+            sys.modules["templates"] = forgotten[0]
     assert "templates.lacking_html" not in sys.modules

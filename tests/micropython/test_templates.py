@@ -178,3 +178,44 @@ def test_characters_of_clients_are_not_kept(micropython, compiled, board):
     said = run(micropython, [compiled, folder], NAMES, "400k", folder)
     before, after = re.findall(r"n_qstr=(\d+)", said)
     assert before == after, said
+
+
+LACKING = """
+import gc, sys
+from webhal.templates import load, render_text
+def used():
+    gc.collect()
+    return gc.mem_alloc()
+def try_it():
+    try:
+        load("page.html")
+        print("loaded")
+    except MemoryError:
+        pass
+room = [bytearray(SPARE)]
+ballast = []
+try:
+    while True:
+        ballast.append(bytearray(1))
+except MemoryError:
+    pass
+room.clear()
+before = used()
+for _ in range(4):
+    try_it()
+print(used() - before)
+print([name for name in sys.modules if "templates" in name])
+ballast.clear()
+print(len(render_text("page.html", title="a", readings=[])))
+"""
+
+
+@pytest.mark.parametrize("spare", [300, 1000, 1600])
+def test_a_lack_of_memory_leaves_nothing_of_a_template(spare, micropython, compiled, board, pytestconfig):
+    if pytestconfig.getoption("bits") != "32":
+        pytest.skip("what is spared, and names take, are bytes of a board with 32-bit words")
+    folder = board(PAGE)
+    said = run(micropython, [compiled, folder], LACKING.replace("SPARE", str(spare)), "60k", folder)
+    growth, modules, length = said.splitlines()
+    assert int(growth) < 400 and "templates.page_html" not in modules  # names stay
+    assert int(length) > 3000

@@ -115,17 +115,16 @@ class Compiler(Expressions):
         self.module.complete = True
 
     def head(self) -> str:
-        lines = [f"{MADE}{self.template}\n"]
-        used = sorted(self.module.functions)
-        for home, names in (
-            ("templates", [name for name in used if name not in ("load", "filters")]),
-            ("webhal.templates", [name for name in used if name == "load"]),
-        ):
-            words = [name + f" as _{name}" * (name in self.arguments) for name in names]
-            lines += [f"from {home} import {', '.join(words)}\n"] if words else []
-        if "filters" in used:
-            lines.append(f"from templates import filters{' as _filters' * ('filters' in self.arguments)}\n")
-        return "".join(lines)
+        """What the module imports."""
+        filters = ""
+        if "filters" in self.module.functions:  # by `load`, so that nothing is left of it where memory does not suffice
+            filters = f"{self.use('filters')} = {self.use('load')}('filters')\n"
+        used = {name: name + f" as _{name}" * (name in self.arguments) for name in sorted(self.module.functions)}
+        used.pop("filters", None)
+        load = used.pop("load", None)
+        lines = [f"from templates import {', '.join(used.values())}\n"] if used else []
+        lines += [f"from webhal.templates import {load}\n"] if load else []
+        return f"{MADE}{self.template}\n" + "".join(lines) + filters
 
     def generator(self, signature: str, body: list[nodes.Node], is_root: bool = False) -> str:
         """The text of the function of a block, or of the whole template."""
