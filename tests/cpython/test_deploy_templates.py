@@ -216,6 +216,18 @@ def test_files_beside_the_templates_and_only_what_is_there(folder):
     assert not (place / "gone_html.py").exists() and (place / "filters.py").exists()
 
 
+def test_long_text_that_is_sent_again_and_again_is_in_no_file(folder):
+    long = "x" * 300
+    once = ["{{ y }}%s", "{%% if y %%}%s{%% endif %%}", "{%% block a %%}%s{%% endblock %%}"]
+    again = [
+        "{%% for y in z %%}%s{%% endfor %%}", "{%% macro m() %%}%s{%% endmacro %%}", "{%% set y %%}%s{%% endset %%}",
+    ]  # fmt: skip
+    for form in once + again:
+        made = Templates(folder({"page.html": form % long})).files([])
+        assert ("page_html.txt" in made) == (form in once), form
+        assert (long in made["page_html.py"].decode()) == (form in again), form
+
+
 def test_nothing_is_written_when_something_is_refused(folder):
     place = folder({"page.html": "x", "bad.html": "{{"})
     assert build(place, place) and not list(place.glob("*.py"))
