@@ -257,6 +257,7 @@ FEATURES = {  # of boards/webhal_features.py; what is asked of it
     "hooks before and after requests": ("hooks", Request("GET", "/")),
     "events": ("events", Request("GET", "/")),
     "a body in pieces": ("pieces", Request("GET", "/feature/1")),
+    "a page of 50 rows from a template": ("template", Request("GET", "/feature/1")),
     "async handlers": ("asynchronous", Request("GET", "/feature/1")),
     "a streamed upload": ("upload", Request("POST", "/feature/1", b"x" * 3000)),
     "a small form with files": ("files", Request("POST", "/feature/1", FILES_BODY, FILES)),

