@@ -569,7 +569,7 @@ def test_boolean(value):
 
 
 def test_callable(value):
-    return callable(value)
+    return value is MISSING or callable(value)  # Undefined of Jinja2 is
 
 
 def test_defined(value):
