@@ -179,12 +179,15 @@ def test_there_are_no_refusals_that_no_test_knows():
 
 def test_two_names_that_become_one_module(folder):
     files = {"a-b.html": "", "a_b.html": "", "a/b.html": "", "filters": "", "ok.html": "", "c d.html": "", "é.html": ""}
+    files |= {"Z.html": "", "z.html": "", "long.html": 300 * "x", "long_html.txt": "", "ok_html.txt": ""}
     templates = Templates(folder({**files, "filters.py": ""}))
     assert [str(refusal) for refusal in templates.refusals] == [
         "a/b.html:1: it becomes the module a_b_html, as a-b.html does; call one otherwise",
         "a_b.html:1: it becomes the module a_b_html, as a-b.html does; call one otherwise",
         "c d.html:1: boards' file systems do not take its name; use letters, digits and . _ - only",
         "filters:1: it becomes the module filters, as filters.py does; call one otherwise",
+        "long_html.txt:1: it has the name of what is made of long.html; call one otherwise",
+        "z.html:1: it becomes the module z_html, as Z.html does; call one otherwise",
         "é.html:1: boards' file systems do not take its name; use letters, digits and . _ - only",
     ]
 

@@ -48,7 +48,7 @@ def build(folder: Path, to: Path) -> list[Refusal]:
         return templates.refusals
     programs = [file.read_text(encoding="utf-8") for file in folder.parent.glob("*.py")]
     files = templates.files(programs)
-    if templates.filters:
+    if templates.filters and to != folder:
         files["filters.py"] = templates.filters_text.encode()
     to.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
@@ -114,6 +114,10 @@ class Templates:
         for name in self.sources:
             with contextlib.suppress(LookupError):  # refused
                 self.load(name)
+        for name, compiler in self.compilers.items():
+            text = module_name(name) + ".txt"
+            if compiler.module.text and text in self.sources:
+                self._refuse(text, f"it has the name of what is made of {name}", "call one otherwise")
         self.refusals.sort()
 
     def _filters(self, folder: Path) -> set[str]:
@@ -143,7 +147,7 @@ class Templates:
                 or path.read_bytes().startswith(MADE.encode())
             ):
                 continue
-            module = module_name(name)
+            module = module_name(name).lower()  # FAT, which CircuitPython has, knows no other letters
             if not re.fullmatch(NAME, name):
                 self._refuse(name, "boards' file systems do not take its name", "use letters, digits and . _ - only")
             elif module in modules:
