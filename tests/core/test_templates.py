@@ -88,6 +88,11 @@ def test_what_a_template_uses_though_it_is_missing_is_an_error():
     except Exception as error:
         assert type(error).__name__ == ("UndefinedError" if PC else "NameError")
         assert "undefined" in str(error)
+        if PC:  # of boards: micropython/test_templates.py
+            trace = error.__traceback__
+            while trace.tb_next:
+                trace = trace.tb_next
+            assert trace.tb_frame.f_code.co_filename.endswith("/templates/fails.html") and trace.tb_lineno == 4
     else:
         raise AssertionError
 
