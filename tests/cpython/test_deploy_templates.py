@@ -5,6 +5,7 @@ On a real MicroPython: micropython/test_templates.py, which compares made-up tem
 
 import ast
 import os
+import random
 import re
 import runpy
 import subprocess
@@ -172,6 +173,37 @@ def test_there_are_no_refusals_that_no_test_knows():
         text = Path(functions.__file__).with_name(file).read_text("utf-8")
         for words in re.findall(r'refuse\(\s*\w+, f?"([^"{]+)"', text):
             assert words in told or words in TOLD_ELSEWHERE, words
+
+
+# What templates are thrown together from, in any order.
+SNIPPETS = """\
+{{|}}|{%|%}|{%-|-%}|for|in|if|else|elif|endif|endfor|set|endset|block|endblock|extends|include|import|from|as
+with|endwith|macro|endmacro|call|endcall|filter|endfilter|raw|endraw|true|none|not|and|is|defined|x|y|loop
+loop.index|self|super()|caller()|namespace()|ns.a|range(|)|(|[|]|{|}|:|,|.|~|+|*|==|=|'a'|"part.html"|1|2.5
+1e999|upper|default|map|x.y|x[1]|x[1:2]|recursive|scoped|required|*args|**words|é|text|<b>|{#|#}|varargs
+{% for x in y %}{{ loop.index }}{% endfor %}|{% for a, (b, c) in x if a %}{% else %}{% endfor %}
+{% if x %}a{% endif %}|{% macro m(a, b=1) %}{{ a }}{% endmacro %}|{{ m(1) }}|{% set x = 1 %}
+{% set x %}a{% endset %}|{% call m() %}a{% endcall %}|{% with x = 1 %}{{ x }}{% endwith %}|{{ x|upper }}
+{% include 'part.html' %}|{% block a %}x{% endblock %}|{% extends 'part.html' %}|{% set ns = namespace() %}
+{% set ns.a = 1 %}|{% import 'part.html' as f %}|{% from 'part.html' import m %}|{{ super() }}
+{% filter upper %}x{% endfilter %}"""
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_whatever_is_no_template_is_refused_and_whatever_is_one_becomes_python(seed, folder):
+    chance = random.Random(seed)
+    words = SNIPPETS.replace("\n", "|").split("|")
+    made = 0
+    for _ in range(100):
+        files = {name: " ".join(chance.choices(words, k=chance.randint(1, 8))) for name in ("page.html", "part.html")}
+        place = folder(files)
+        templates = Templates(place)
+        if not templates.refusals:
+            made += 1
+            for name, content in templates.files([]).items():
+                if name.endswith(".py"):
+                    compile(content, name, "exec")
+    assert 10 < made < 90
 
 
 # -- files -----------------------------------------------------------------------------------------------------------

@@ -1,4 +1,7 @@
-"""Jinja2's page and a compiled template's, of the same templates and values."""
+"""Jinja2's page and a compiled template's, of the same templates and values.
+
+    python tests/templating/comparing.py PATH      the pages of cases.txt, by the MicroPython or CircuitPython at PATH
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import warnings
 from pathlib import Path
 
@@ -14,10 +18,11 @@ import jinja2
 from markupsafe import Markup
 from values import generated, values
 
-from webhal_cpython.templating.building import Templates
-
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
+sys.path += [str(ROOT / "core"), str(ROOT / "ports/cpython")]  # where webhal is not installed
+from webhal_cpython.templating.building import Templates  # noqa: E402
+
 FILTERS = """
 from webhal.templates import Markup
 
@@ -110,3 +115,23 @@ class Interpreter:
 
 
 CPYTHON = (sys.executable,)
+
+
+def main() -> int:
+    """Compare the pages of all cases by a MicroPython or CircuitPython, which the command line names."""
+    interpreter = Interpreter(sys.argv[1])
+    wrong = 0
+    with tempfile.TemporaryDirectory() as folder:
+        for name, files in cases():
+            told = compiled(files, Path(folder))
+            expected, answer = by_jinja(files), "" if told else interpreter.render(Path(folder))
+            if told or not same(expected, answer):
+                wrong += 1
+                print(f"{name}: {told or ''}\n  wanted {expected!r}\n  got    {answer!r}")
+    interpreter.close()
+    print(f"{len(cases())} pages, {wrong} differ")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
