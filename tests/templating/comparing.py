@@ -96,7 +96,8 @@ class Interpreter:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
-                text=True,
+                encoding="utf-8",
+                errors="replace",  # MicroPython cuts long words of an error anywhere
             )
         assert self.process.stdin and self.process.stdout
         self.process.stdin.write(f"{folder}\tmain.html\t{text}\n")
