@@ -70,9 +70,8 @@ def read_application(path: Path) -> Application:
             raise DeployError(f"{file}:{line}: {getattr(error, 'msg', error)}") from error
         asked = imports(trees[name])
         waiting += _beside(path.parent, asked)
-        filters = "templates/filters.py"  # which the application's templates import
-        if "webhal.templates" in asked and (path.parent / filters).exists():
-            waiting.append((filters, path.parent / filters))
+        if "webhal.templates" in asked and (path.parent / _FILTERS).exists():
+            waiting.append((_FILTERS, path.parent / _FILTERS))
     return Application(path, sources, trees)
 
 
