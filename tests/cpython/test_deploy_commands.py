@@ -310,7 +310,7 @@ def test_monitor_at_a_terminal_is_one(boards, tcp):
 
 
 @contextlib.contextmanager
-def terminal(*arguments):
+def terminal(*arguments, **options):
     """A command at a terminal: what waits for a text there, what types, and its process."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
@@ -319,6 +319,7 @@ def terminal(*arguments):
         stdout=theirs,
         stderr=theirs,
         start_new_session=True,
+        **options,
     )
     os.close(theirs)
     seen = ""
@@ -467,3 +468,40 @@ def test_board_that_loses_power_fails_alone(webhal, boards, tmp_path, monkeypatc
         errors == f"webhal: {there[0].target}: the board stopped answering; plug it in again and repeat the command\n"
     )
     assert get(there[1]) == "hello"
+
+
+FAILING = """\
+from webhal import App
+from webhal.templates import render_text
+
+app = App()
+
+@app.get("/")
+def page(request):
+    return render_text("page.html", x=0)
+
+if __name__ == "__main__":
+    app.run()
+"""
+
+
+@pytest.mark.parametrize("typed", [False, True])
+def test_tracebacks_have_the_lines_of_templates(boards, webhal, start, tmp_path, typed):
+    there = boards()
+    (tmp_path / "templates").mkdir()
+    (tmp_path / "templates/page.html").write_text("one\n\n{% if true %}\n{{ 1 / x }}\n{% endif %}\n")
+    (tmp_path / "failing.py").write_text(FAILING)
+    assert webhal("deploy", tmp_path / "failing.py", "--to", there.target, *WIFI)[0] == 1  # it answers 500
+    with contextlib.ExitStack() as stack:
+        if typed:
+            read_until, _, _ = stack.enter_context(terminal("monitor", there.target, cwd=tmp_path))
+            read_until("Ctrl-")
+        else:
+            process = start.webhal("monitor", there.target, cwd=tmp_path)
+            time.sleep(1)
+        with pytest.raises(urllib.error.HTTPError):
+            get(there)
+        if typed:
+            read_until('File "templates/page.html", line 4')
+        else:
+            process.line('File "templates/page.html", line 4')

@@ -329,7 +329,7 @@ def test_saves_that_matter_to_a_board(tmp_path):
         return [name for name in names if fileset.concerns(folder / name, folder, [folder / "static", outside])]
 
     names = ["app.py", "pack/a.py", "settings.toml", "static/a.css"]
-    assert concerns(*names) == names
+    assert concerns(*names, "templates/page.html") == [*names, "templates/page.html"]
     assert fileset.concerns(outside / "b", folder, [outside])
     assert not concerns("a.txt", "tests/test_app.py", "tests/a.py", ".git/a.py", "static/.a.swp", "__pycache__/a.pyc")
 

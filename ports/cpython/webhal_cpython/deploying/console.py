@@ -26,6 +26,16 @@ _ENDS = (">>>", "Code done running.", "Use CTRL-D to reload.")  # the applicatio
 _TITLE = re.compile(r"\x1b\].*?(?:\x1b\\|\x07|\Z)", re.DOTALL)
 
 
+
+def with_places(said: str, folder: Path) -> str:
+    """What a board says; places in what the templates of an application in `folder` became are told as theirs."""
+    if 'File "templates/' not in said:
+        return said
+    from webhal_cpython.templating import building  # which loads Jinja2
+
+    return building.with_places(said, folder / "templates")
+
+
 def wait_for_address(
     hear: Callable[[float], bytes], target: str, port: int | None, show: Callable[[bytes], None]
 ) -> tuple[str, int]:

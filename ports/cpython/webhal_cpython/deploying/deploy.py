@@ -13,6 +13,7 @@ from webhal_cpython.compiling import MPY_VERSION
 from webhal_cpython.deploying import (
     DeployError,
     asking,
+    console,
     fileset,
     finding,
     library,
@@ -119,7 +120,7 @@ def main(arguments: argparse.Namespace) -> int:
         progress.close()
     failures = [outcome for outcome in outcomes if outcome]
     for failure in failures:
-        complain_about(failure)
+        complain_about(failure, arguments.file.parent)
     if arguments.all:
         print(f"{len(targets) - len(failures)} of {len(targets)} boards done")
     return 1 if failures else 0
@@ -139,7 +140,8 @@ def _watch(targets: list[str], arguments: argparse.Namespace, progress: Progress
         while True:
             try:
                 wish = _wish(arguments, progress)
-                wish.rejoin, wish.show = rejoin, watching.show
+                wish.rejoin = rejoin
+                wish.show = lambda said: watching.show(said, arguments.file.parent)
                 board = _open(targets[0], wish)
                 with held(board):
                     try:
@@ -147,7 +149,7 @@ def _watch(targets: list[str], arguments: argparse.Namespace, progress: Progress
                         rejoin = False  # only changed settings may prove wrong
                     except DeployError as error:
                         rejoin = True
-                        complain_about(error)
+                        complain_about(error, arguments.file.parent)
                     board.go_on()
                     saves.wait(board.hear)
             except DeployError as error:
@@ -159,9 +161,9 @@ def _watch(targets: list[str], arguments: argparse.Namespace, progress: Progress
         progress.close()
 
 
-def complain_about(error: DeployError) -> int:
-    """The first line says what went wrong; what follows is the board's, or the checker's."""
-    for line in str(error).split("\n"):
+def complain_about(error: DeployError, folder: Path = Path()) -> int:
+    """The first line says what went wrong, the rest is the checker's, or a board's, of an application in `folder`."""
+    for line in console.with_places(str(error), folder).split("\n"):
         code = complain(line)
     return code
 

@@ -179,7 +179,7 @@ def concerns(file: Path, folder: Path, assets: Iterable[Path]) -> bool:
     """
     if file == folder / "settings.toml":
         return True
-    places = [folder] if file.suffix == ".py" else []
+    places = [folder] if file.suffix == ".py" else [folder / "templates"]
     for place in [*places, *assets]:
         if file.is_relative_to(place) and not any(map(_NO_ASSET.fullmatch, file.relative_to(place).parts)):
             return True

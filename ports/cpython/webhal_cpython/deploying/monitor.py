@@ -1,15 +1,19 @@
-"""`webhal monitor`: shows what a board prints; at a terminal, what is typed goes to the board. By mpremote's own."""
+"""`webhal monitor`: shows what a board prints; at a terminal, what is typed goes to the board. By mpremote's own.
+
+In tracebacks, places in what the templates of the current folder became are told as those in the templates.
+"""
 
 from __future__ import annotations
 
 import argparse
 import sys
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 from webhal_cpython.cli import complain
 from webhal_cpython.deploying import DeployError, finding
-from webhal_cpython.deploying.console import Console
+from webhal_cpython.deploying.console import Console, with_places
 from webhal_cpython.deploying.drive import DriveBoard
 from webhal_cpython.deploying.serial_board import open_line
 
@@ -56,7 +60,7 @@ def _show(port: str, greeting: str) -> bool:
                 text = console.hear(_LOOK_S).decode("utf-8", "replace").replace("\r\n", "\n")
             except DeployError:
                 return True
-            sys.stdout.write(text)
+            sys.stdout.write(with_places(text, Path()))
             sys.stdout.flush()
     finally:
         console.close()
@@ -76,7 +80,7 @@ def _talk(port: str, greeting: str) -> bool:
             do_repl_main_loop(
                 SimpleNamespace(transport=line),
                 terminal,
-                terminal.write,
+                lambda said: terminal.write(with_places(said.decode("latin-1"), Path()).encode("latin-1")),
                 escape_non_printable=False,
                 code_to_inject=None,
                 file_to_inject=None,

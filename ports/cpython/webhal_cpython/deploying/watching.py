@@ -9,14 +9,15 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from webhal_cpython.deploying import DeployError, fileset
+from webhal_cpython.deploying.console import with_places
 
 _LOOK_MS = 50  # between two looks at the board's output, and from a save until it is noticed
 _LOOK_S = _LOOK_MS / 1000
 
 
-def show(said: bytes) -> None:
-    """Write what a board says as it is, here, too."""
-    sys.stdout.write(_decoder.decode(said).replace("\r\n", "\n"))
+def show(said: bytes, folder: Path) -> None:
+    """Write what a board says as it is, here, too; `folder` is that of its application."""
+    sys.stdout.write(with_places(_decoder.decode(said).replace("\r\n", "\n"), folder))
     sys.stdout.flush()
 
 
@@ -44,4 +45,4 @@ class Saves:
         for changes in self._changes:
             if any(fileset.concerns(Path(path), self._folder, self._assets) for _, path in changes):
                 return
-            show(hear(_LOOK_S))
+            show(hear(_LOOK_S), self._folder)
