@@ -24,7 +24,6 @@ FOLDERS = {
     "ports/circuitpython": ("circuitpython",),
     "ports/template": TARGETS,
     "examples": TARGETS,
-    "ports/cpython/webhal_cpython/templating/functions.py": TARGETS,
 }
 # What in them is for PCs only.
 EXCEPTIONS = (
