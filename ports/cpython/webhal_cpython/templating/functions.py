@@ -393,7 +393,7 @@ def do_last(seq):
 
 
 def do_length(obj):
-    return len(obj)
+    return len(sized(obj))  # boards do not count what keys(), values() and items() give
 
 
 def do_list(value):
