@@ -13,10 +13,12 @@ if TYPE_CHECKING:
     from webhal import chunked as chunked
     from webhal import conditional as conditional
     from webhal import date as date
+    from webhal import deflate as deflate
     from webhal import errors as errors
     from webhal import exchange as exchange
     from webhal import fields as fields
     from webhal import head as head
+    from webhal import hosting as hosting
     from webhal import jobs as jobs
     from webhal import link as link
     from webhal import log as log
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     from webhal.errors import HTTPError as HTTPError
     from webhal.errors import abort as abort
     from webhal.fields import redirect as redirect
+    from webhal.hosting import serve as serve
     from webhal.http import Request as Request
     from webhal.response import Response as Response
     from webhal.server import Server as Server
@@ -55,7 +58,7 @@ if TYPE_CHECKING:
 # What applications import from here, and the module of each.
 _NAMES = (
     " App:app HTTPError:errors Request:http Response:response Server:server Topic:topic abort:errors "
-    "redirect:fields sleep_ms:task "
+    "redirect:fields serve:hosting sleep_ms:task "
 )
 
 

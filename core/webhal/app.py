@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack  # of Python 3.11; known to type checkers
 
     from webhal.http import Request
+    from webhal.jobs import Job
     from webhal.net import Limits, Network
+    from webhal.server import Server
 
     Handler = Callable[..., Any]
     H = TypeVar("H", bound=Handler)  # what a decorator takes and returns
@@ -37,6 +39,8 @@ class App:
     streamed: "tuple[Handler, ...]" = ()  # handlers that read the request's body themselves
     events: "dict[str, tuple[Handler, ...]]" = {}
     before: "tuple[Handler, ...]" = ()
+    work: "tuple[tuple[Any, Any], ...]" = ()  # beside serving: ("start" or "stop" or ms, function), ("spawn", Job)
+    server: "Server | None" = None  # that serves it
     # These are there once something is registered.
     patterns: "tuple[tuple[str, list[Any], Handler], ...]"  # routes.compile_path() makes them
     mounts: "tuple[tuple[str, App], ...]"
@@ -110,10 +114,30 @@ class App:
 
         "listen" (address, port)        "connect" (client)         "link" ("up" or "down")
         "response" (request, status, bytes of body; -1 for a streamed one)
+        "start"    (): before it serves; what it raises ends App.run
+        "stop"     (): when the last request is answered; within ten seconds from when the server was told to stop
 
-        Raises ValueError for any other event.
+        "start" and "stop" are called for mounted applications too, and may be async. Raises ValueError for any other
+        event.
         """
         return webhal.registering.on(self, event)
+
+    def every(self, seconds: float) -> "Callable[[H], H]":
+        """Decorator: call the function, def or async, each so many seconds while the application is served.
+
+        From when it begins to serve on; a run that was due while another took its time is left out. What it raises is
+        logged, and it goes on. A def holds everybody up while it runs. Raises ValueError for seconds that are not
+        positive, or over 36 hours.
+        """
+        return webhal.registering.every(self, seconds)
+
+    def spawn(self, coroutine: "Any") -> "Job":
+        """Run what calling an async function has returned beside serving, to its end or to the server's.
+
+        Before the application is served: from then on. The job's `cancel()` ends it; what it raises is logged. Raises
+        TypeError for anything else.
+        """
+        return webhal.jobs.spawn(self, coroutine)
 
     def run(
         self, port: int = 80, host: str = "", network: "Network | None" = None, **limits: "Unpack[Limits]"

@@ -8,7 +8,8 @@ Rules for whoever edits this file, or those:
 
 * A connection is in exactly one phase; `since` is when it entered it, or last made progress there if the phase's
   deadline is one for progress ("write").
-* What is in phase "handler" is once in `server.again`, to go on or to read more chunks, or its handler waits (task.py).
+* What is in phase "handler" is in `server.again` once, to go on or to read more chunks, or its handler waits
+  (task.py).
 * OSError from an operation on a socket ends that connection and nothing else.
 * What takes a connection over is a handler's result that has `begin`. From then on until it hands the connection back,
   by `connection.send(server, out)` without `work`, it is `connection.work`, and is asked this and nothing else
@@ -17,6 +18,7 @@ Rules for whoever edits this file, or those:
       ready(server, connection)            the socket is readable: receive, once at most; OSError: the client has left
       step(server, connection)             it is its turn, for which it asked by `again`
       taken(server, connection)            what it sent with itself as `work` has been taken
+      stop()                               the server stops: end soon; what has none may go on to its end
       cancel()                             the connection is gone, or is answered by others: let go, called once
       request                              what it answers
       grace                                ms of its deadline in phase "rest" beyond the server's
@@ -143,7 +145,7 @@ class Connection(Reader):
             self.begun = 0
         if self.keep > 0 and self.start < len(self.input):
             self.phase = "handler"
-            server.again.append(self)
+            server.turn(self)
         elif self.keep > 0:
             self.phase = "idle"
             self.since = server.now

@@ -34,6 +34,10 @@ class HTTPError(Exception):
         self.headers = headers
 
 
+class Cancelled(BaseException):
+    """Raised where a handler or a job waits when its client has left, or it is ended; its `finally` runs to its end."""
+
+
 def abort(status: int, message: str = "", headers: "dict[str, str] | None" = None) -> "NoReturn":
     """Answer with an error status (400 to 599), by the application's error handler if it has one."""
     raise HTTPError(status, message, headers)

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from webhal.connection import Connection
     from webhal.response import Response
     from webhal.server import Server
-    from webhal.stream import Stream
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _AT_ONCE = 8  # pieces of a body that are taken in one step
@@ -62,7 +61,7 @@ def read_body(connection: "Connection", server: "Server", request: Request) -> N
                 request.body.extend(piece)  # type: ignore[attr-defined]
         else:  # of chunks there can be many: others have their turn
             connection.phase = "handler"
-            server.again.append(connection)
+            server.turn(connection)
             return
         request.body = bytes(request.body)
     connection.dispatch(server, request)
@@ -102,9 +101,11 @@ def respond(connection: "Connection", server: "Server", request: Request, respon
         response = webhal.mistakes.answer(request, response, error, fields)
         head, body = webhal.response.serialise(response, request.method, fields)
     if head is None:
-        kind: "type[Stream]" = webhal.stream.Stream
+        kind: "Any" = webhal.stream.Stream
         if sys.implementation.name == "cpython":
             kind = webhal.sendfile.stream(server, response, body)
+        if hasattr(response, "stream"):  # of events
+            kind = response.stream
         kind(request, body, response).begin(server, connection, request)
         return
     server.app.emit("response", request, response.status, len(body))

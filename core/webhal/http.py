@@ -75,6 +75,7 @@ class Request:
         form: MultiDict
         headers: MultiDict
         json: Any
+        last_event_id: str
         limit: int
         pairs: int
         state: Any  # the application's own

@@ -13,11 +13,13 @@ def tick(server: "Server") -> None:
     network = server.network
     up = network.status() == "up"
     if not up and not server.retry:
-        server.close()
+        server.unlisten()
+        for connection in list(server.slots.values()):
+            connection.drop(server)
         server.retry = _RETRY_MS
         server.tried = server.now
         _tell(server, "down")
-    elif not server.stopping:
+    elif server.place and not server.stopping:  # it serves, or did
         try:
             if up:
                 port, host = server.place

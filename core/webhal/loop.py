@@ -28,8 +28,7 @@ def step(server: "Server", timeout_ms: int) -> None:
         timeout_ms = 0
     if server.full:
         timeout_ms = min(timeout_ms, _FULL_MS)
-    if server.stopping and server.listener:
-        webhal.stopping.accept(server)
+    if server.stopping and webhal.stopping.accept(server):
         timeout_ms = 0
     again = server.again
     server.again = []

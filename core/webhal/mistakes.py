@@ -35,6 +35,7 @@ _WORDS = {
     "headers": "not a response field: %r: %r",
     "json": "JSON has no %r",
     "read": "read takes a number of bytes, at least 1, not %r",
+    "event": "not the name or the id of an event: %r",
 }
 if sys.implementation.name == "cpython":  # boards do not look
     _WORDS["message"] = "an error's message is str, not %r"

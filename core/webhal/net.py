@@ -153,6 +153,9 @@ class Optional(Protocol):
         """Seconds since 1970-01-01 UTC, or None while the clock is not set."""
         raise NotImplementedError
 
+    hosting: str
+    """The module that serves in asyncio: net.Hosting."""
+
     def fileno(self) -> int:
         """A descriptor that is readable when `wait(0)` would report a socket."""
         raise NotImplementedError
@@ -162,4 +165,36 @@ class Optional(Protocol):
 
         file: an io.FileIO, whose own position stays. Asked for on CPython only: files of boards have no descriptor.
         """
+        raise NotImplementedError
+
+
+class Hosting(Protocol):
+    """A port's module for servers in asyncio. Its import makes asyncio wait for what webhal offers (task.host)."""
+
+    def run(self, server: Any) -> None:
+        """Serve in a loop of asyncio's own until the server has stopped."""
+        raise NotImplementedError
+
+    async def serve(self, server: Any) -> None:
+        """Step `server` in the running loop until it has stopped, with a Host as its `host`.
+
+        Cancelled, it stops the server, and ends when that has: what runs may finish.
+        """
+        raise NotImplementedError
+
+
+class Host(Protocol):
+    """What `serve` puts between a server and asyncio."""
+
+    def run(self, source: Any) -> Any:
+        """A generator that does what `source` does, if that is a coroutine or an asynchronous generator.
+
+        It yields that one's pieces, and meanwhile what it waits for (webhal.task.Wait), and returns what it returns; an
+        asyncio task runs it. Cancelled, raised in the generator, cancels the task and waits for its end. Anything else
+        is returned as it is.
+        """
+        raise NotImplementedError
+
+    def wake(self) -> None:
+        """Step the server soon: `server.again` or `server.stopping` has changed. May be called by a signal handler."""
         raise NotImplementedError

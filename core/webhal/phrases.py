@@ -5,5 +5,5 @@ PHRASES = (
     "308 Permanent Redirect\n406 Not Acceptable\n408 Request Timeout\n409 Conflict\n410 Gone\n"
     "412 Precondition Failed\n414 URI Too Long\n"
     "416 Range Not Satisfiable\n417 Expectation Failed\n429 Too Many Requests\n431 Request Header Fields Too Large\n"
-    "501 Not Implemented\n505 HTTP Version Not Supported\n"
+    "426 Upgrade Required\n501 Not Implemented\n505 HTTP Version Not Supported\n"
 )

@@ -7,9 +7,12 @@ import sys
 
 import webhal
 
+_MOST_SECONDS = 1 << 17  # 36 hours: what task.sleep_ms can wait for
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     from webhal.app import App, H
 
@@ -32,6 +35,8 @@ def mount(app: "App", prefix: str, mounted: "App") -> None:
     mounted.parent = app
     mounted.plain = app.plain = False
     app.mounts = getattr(app, "mounts", ()) + ((prefix, mounted),)
+    for each in mounted.work:
+        _add_work(app, each)
 
 
 def before_request(app: "App", hook: "H") -> "H":
@@ -72,15 +77,41 @@ def on(app: "App", event: str) -> "Callable[[H], H]":
     """What App.on promises."""
     if callable(event):
         raise webhal.mistakes.bare('on("listen")', event)
-    if event not in ("listen", "connect", "link", "response"):
-        raise ValueError("events are listen, connect, link and response, not " + repr(event))
+    if event not in ("listen", "connect", "link", "response", "start", "stop"):
+        raise ValueError("events are listen, connect, link, response, start and stop, not " + repr(event))
 
     def register(handler: "H") -> "H":
+        if event in ("start", "stop"):
+            _add_work(app, (event, handler))
+            return handler
         app.events = dict(app.events)
         app.events[event] = app.events.get(event, ()) + (_callable(handler),)
         return handler
 
     return register
+
+
+def every(app: "App", seconds: float) -> "Callable[[H], H]":
+    """What App.every promises."""
+    if callable(seconds):
+        raise webhal.mistakes.bare("every(5)", seconds)
+    if not isinstance(seconds, (int, float)) or not 0 < seconds <= _MOST_SECONDS:
+        raise ValueError("every takes seconds, more than 0 and at most %d, not %r" % (_MOST_SECONDS, seconds))
+
+    def register(handler: "H") -> "H":
+        _add_work(app, (max(1, int(seconds * 1000)), handler))
+        return handler
+
+    return register
+
+
+def _add_work(app: "App | None", work: "tuple[Any, Any]") -> None:
+    """Note what is done beside serving, for the application and those around it."""
+    if not callable(work[1]) and work[0] != "spawn":
+        raise webhal.mistakes.uncallable(work[1])
+    while app:
+        app.work += (work,)
+        app = getattr(app, "parent", None)
 
 
 def _callable(handler: "H") -> "H":

@@ -159,6 +159,8 @@ def attribute(request: "Request", name: str) -> object:
         if request.body and kind != b"application/x-www-form-urlencoded":
             raise webhal.errors.HTTPError(415, "a form is application/x-www-form-urlencoded or multipart/form-data")
         return MultiDict(_pairs(request, request.body) if name == "form" else [])
+    if name == "last_event_id":
+        return request.headers.get("last-event-id", "")
     if name == "pairs":
         return _PAIRS
     if name == "body":

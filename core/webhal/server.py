@@ -7,6 +7,8 @@ than slots in overload.py, starting in starting.py, a lost link in link.py. Sock
 One step does, for each connection that is ready, at most one receive and one dispatch.
 """
 
+import sys
+
 import webhal
 from webhal.connection import Connection
 
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
     from webhal.app import App
     from webhal.jobs import Job
-    from webhal.net import Limits, Network
+    from webhal.net import Host, Limits, Network
     from webhal.task import sleep_ms
 
 _TICK_MS = 500  # deadlines are checked so often, so a connection may outlive its own by so much
@@ -46,14 +48,16 @@ class Server:
     # Of every plain response; and the field lines of every response: Date, where the platform has a clock.
     start = b"HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: "
     fields = ""
+    host: "Host | None" = None  # who steps it, and runs its coroutines, where asyncio does
     clock: "list[sleep_ms] | None" = None  # those that sleep, the latest first
     jobs: "list[Job] | None" = None  # what runs beside serving
     listener: "Any" = None
     stopping = False
     retry = 0  # ms between two tries of a lost link
+    failure: "BaseException | None" = None  # of what the application does at start: the next step raises it
     full = False  # clients wait that cannot be accepted, so
     closes = 0  # that many of the next answers close their connections
-    place: "tuple[int, str]"  # the listener's port and host
+    place: "tuple[int, str] | None" = None  # the listener's port and host, once it serves
 
     def __init__(
         self, app: "App", network: "Network", complete: "Limits | None" = None, **limits: "Unpack[Limits]"
@@ -84,6 +88,8 @@ class Server:
         if not self.stopping:
             self.stopping = True
             self.tried = self.network.ticks_ms()  # the ten seconds begin
+            if self.host:
+                self.host.wake()
 
     def close(self) -> None:
         """Close the listener and all connections, at once. Not for handlers: they call stop."""
@@ -102,17 +108,32 @@ class Server:
         self.closes = 0
 
     def adopt(self, listener: "Any", port: int, host: str) -> None:
-        """Serve those who connect to `listener`."""
+        """Serve those who connect to `listener`, once the application's start handlers have run."""
+        self.app.server = self
         self.listener = listener
+        if self.app.work:
+            webhal.jobs.start(self, port, host)
+        else:
+            self.begin(port, host)
+
+    def begin(self, port: int, host: str) -> None:
+        """Serve those who connect to the listener."""
         self.place = (port, host)
-        self.network.watch(listener, True, False)
+        if self.listener:  # else the next tick makes another
+            self.network.watch(self.listener, True, False)
         self.tick()
         self.app.emit("listen", self.network.address(), port)
 
     def run(self) -> None:
-        """Serve until `stop` or Ctrl-C, finish what runs, and close; Ctrl-C while the server stops ends it at once."""
+        """Serve until `stop` or Ctrl-C, finish what runs, and close; Ctrl-C while the server stops ends it at once.
+
+        In asyncio, where the application has imported it and the port can.
+        """
+        if "asyncio" in sys.modules and hasattr(self.network, "hosting"):
+            webhal.hosting.find(self.network).run(self)
+            return
         try:
-            while not self.stopping or self.listener or self.slots or self.jobs:
+            while not self.stopping or self.listener or self.slots or self.jobs or self.failure:
                 try:
                     self.step(_TICK_MS)
                 except KeyboardInterrupt:
@@ -125,7 +146,10 @@ class Server:
     # -- one step ---------------------------------------------------------------------------------------
 
     def step(self, timeout_ms: int = 0) -> None:
-        """Serve what is ready; wait at most `timeout_ms` for something to be."""
+        """Serve what is ready; wait at most `timeout_ms` for something to be.
+
+        Raises what a start handler raised.
+        """
         try:
             if self.again or self.clock or self.full or self.stopping:
                 webhal.loop.step(self, timeout_ms)
@@ -177,6 +201,12 @@ class Server:
             elif socket is self.listener:
                 accept = True
         return accept
+
+    def turn(self, who: "Any") -> None:
+        """A connection, or a job, goes on in the next step."""
+        self.again.append(who)
+        if self.host:
+            self.host.wake()
 
     # -- what runs beside ready sockets -------------------------------------------------------------------
 

@@ -1,5 +1,7 @@
 """Stopping: a server that was told to stop answers what has arrived, finishes what runs, and accepts no more."""
 
+import webhal
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from webhal.server import Server
@@ -7,10 +9,17 @@ if TYPE_CHECKING:
 _STOP_MS = 10000  # what running requests get to finish
 
 
-def accept(server: "Server") -> None:
-    """Serve who has come so far, and nobody else."""
+def accept(server: "Server") -> bool:
+    """Serve who has come so far, and nobody else; False where nobody can come any more."""
+    if server.failure:
+        error = server.failure
+        server.failure = None
+        raise error
+    if not server.listener:
+        return False
     try:
-        for _ in range(server.connections):  # a bound, for each that is answered makes room for another
+        most = server.connections if server.place else 0  # a bound, for each answer makes room for another
+        for _ in range(most):
             pair = len(server.slots) < server.connections and server.network.accept(server.listener)
             if not pair:
                 break
@@ -18,6 +27,7 @@ def accept(server: "Server") -> None:
     except (OSError, MemoryError):  # no socket to spare
         pass
     server.unlisten()
+    return True
 
 
 def tick(server: "Server") -> None:
@@ -32,10 +42,15 @@ def tick(server: "Server") -> None:
                 connection.failed(server, error)
             if len(connection.input) > came and not over:
                 continue
+        if hasattr(connection.work, "stop"):
+            connection.work.stop()
         phase = connection.phase
         # No request runs in those: the head of one that was begun may never be whole.
         if over or phase == "idle" or phase == "start" or (phase == "rest" and not connection.work):
             connection.drop(server)
-    if over:
-        for job in list(server.jobs or ()):
-            job.drop(server)
+    if server.jobs:
+        if over:
+            for job in list(server.jobs):
+                job.drop(server)
+        elif not server.slots:
+            webhal.jobs.stop(server)

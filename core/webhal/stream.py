@@ -23,10 +23,6 @@ if TYPE_CHECKING:
 _FRAME = 12  # bytes of a chunk beside its data: up to eight digits, CRLF twice
 
 
-class Cancelled(BaseException):
-    """Raised where a handler is when its client has left; its `finally` runs to its end."""
-
-
 class Stream:
     """One request's running answer. `response` is None until a handler's first piece, or its end, tells.
 
@@ -50,14 +46,17 @@ class Stream:
 
     def __init__(self, request: "Request", source: "Any", response: "Response | None" = None) -> None:
         self.request = request
-        # None while it runs, and when it has ended.
-        self.source = webhal.jobs.flatten(source) if hasattr(source, "__anext__") else source
+        self.source = source  # None while it runs, and when it has ended
         self.response = response
 
     def begin(self, server: "Server", connection: "Connection", request: "Request") -> None:
         """Take the connection over; the next step begins to answer."""
         self.server = server
         self.connection = connection
+        if server.host:
+            self.source = server.host.run(self.source)
+        if hasattr(self.source, "__anext__"):
+            self.source = webhal.jobs.flatten(self.source)
         self.since = self.resumed = server.now
         connection.work = self
         self.taken(server, connection)
@@ -90,7 +89,7 @@ class Stream:
     def taken(self, server: "Server", connection: "Connection") -> None:
         """What was sent is taken: the next step goes on."""
         connection.phase = "handler"
-        server.again.append(connection)
+        server.turn(connection)
 
     def wake(self) -> None:
         """What the handler waits for is there."""
@@ -138,7 +137,7 @@ class Stream:
                     raise StopIteration
             else:
                 piece = next(source)
-            kind, self.piece = webhal.response.encode(piece)
+            kind, self.piece = self.encode(piece)
             if kind:
                 if not connection.begun:
                     self.kind = kind
@@ -165,6 +164,10 @@ class Stream:
             self.listen(piece.reads or connection.start == len(connection.input))
         return False
 
+    def encode(self, piece: "Any") -> "tuple[str, Any]":
+        """(Content-Type, bytes) of a piece; ("", piece) of anything else."""
+        return webhal.response.encode(piece)
+
     def cancel(self) -> None:
         """End the handler: Cancelled is raised where it waits."""
         source = self.source
@@ -175,12 +178,12 @@ class Stream:
             if waiting:
                 waiting.leave()
             if hasattr(source, "throw"):
-                waiting = source.throw(Cancelled())
+                waiting = source.throw(webhal.errors.Cancelled())
                 if hasattr(waiting, "park"):
-                    webhal.jobs.Job(self.server, source).wait(waiting)
+                    webhal.jobs.unwind(self.server, source, waiting)
             elif hasattr(source, "close"):
                 source.close()
-        except (StopIteration, Cancelled):
+        except (StopIteration, webhal.errors.Cancelled):
             pass
         except KeyboardInterrupt:
             raise

@@ -8,7 +8,7 @@ Rules for whoever edits this file, or adds something to wait for:
   `park` with itself; who then calls its `wake`, once, has taken it out of where it was; `leave` only takes it out.
 * A Wait is its own iterator, so that nothing else is allocated: it returns itself while there is to be waited, and
   raises StopIteration with the result when not.
-* Where asyncio runs a handler, `host` is what makes of a Wait something that asyncio can wait for. That is all that an
+* Where asyncio runs a handler, `host` makes of a Wait something that asyncio can wait for. That is all that an
   awaitable has to know of asyncio.
 """
 
@@ -19,11 +19,12 @@ from webhal.http import Reader
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from webhal.http import Request
 
-host: "Any" = None
+host: "Callable[[Wait], Any] | None" = None  # what iterates it in a task of asyncio's, and itself elsewhere
 _MOST_MS = 1 << 27  # that can be slept at a time, 37 hours: ticks_diff is right for twice as long
 
 
@@ -41,7 +42,7 @@ class Wait:
             if self.task and self.told != "":  # it waited, and would do so no more
                 raise RuntimeError(self._told() + " is awaited already")
             self.awaited = True
-        return host.iterate(self) if host else self
+        return host(self) if host else self
 
     __await__ = __iter__
 

@@ -39,13 +39,20 @@ class Topic:
 
     keep: so many values are kept, once for all readers. One that falls behind by more loses the oldest; or, with
     `drop`, its iteration ends.
+    last: so many of those that are kept a new reader gets to begin with.
+    size: bytes, or characters, of all values together that are kept at most, where they are bytes or str; None for any.
+    The newest value is always kept.
     """
 
-    def __init__(self, keep: int = 16, drop: bool = False) -> None:
+    def __init__(self, keep: int = 16, drop: bool = False, last: int = 0, size: "int | None" = None) -> None:
         if not isinstance(keep, int) or keep < 1:
             raise ValueError("a topic keeps at least one value, not " + repr(keep))
+        if not isinstance(last, int) or not 0 <= last <= keep:
+            raise ValueError("the last values are some of those that are kept, not " + repr(last))
         self.keep = keep
         self.drop = drop
+        self.last = last
+        self.size = size
         self.kept: "list[Any]" = []
         self.count = 0  # of all values so far
         self.waiting: "set[_Waiting]" = set()
@@ -53,7 +60,7 @@ class Topic:
     def publish(self, value: "Any") -> None:
         """Let all have it that read now. Never waits."""
         self.kept.append(value)
-        if len(self.kept) > self.keep:
+        while len(self.kept) > self.keep or (self.size and self.size < _size(self.kept) and len(self.kept) > 1):
             self.kept.pop(0)
         self.count += 1
         _wake(self.waiting)
@@ -94,7 +101,7 @@ class _Reader(_Waiting):
 
     def __init__(self, source: Topic) -> None:
         self.source = source
-        self.position = source.count
+        self.position = source.count - min(source.last, len(source.kept))
 
     def __aiter__(self) -> "_Reader":
         return self
@@ -113,6 +120,11 @@ class _Reader(_Waiting):
             self.position = oldest
         self.position += 1
         raise StopIteration(topic.kept[self.position - 1 - oldest])
+
+
+def _size(values: "list[Any]") -> int:
+    """Of all that are bytes or str, together."""
+    return sum([len(value) for value in values if isinstance(value, (bytes, str))])
 
 
 def _wake(waiting: "set[_Waiting]") -> None:

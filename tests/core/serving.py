@@ -176,7 +176,8 @@ class serve:
         """Wait until no connection is left, then nothing else may be."""
         self.until(lambda: not self.server.slots)
         self.run(600)
-        assert not self.net.sockets and not self.server.again and not self.server.clock and not self.server.jobs
+        assert not self.net.sockets
+        assert self.server.app.work or not (self.server.again or self.server.clock or self.server.jobs)
         (listener,) = self.net.listeners or [None]
         assert listener and (listener.read, listener.write) == (True, False) or self.server.stopping
         assert not self.net.misuse, self.net.misuse

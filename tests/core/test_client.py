@@ -318,3 +318,26 @@ def test_there_is_more_for_who_needs_it():
     client.server.step(10)
     assert raw.received.endswith(b"hello")
     assert client.server.connections == 2
+
+
+def test_what_runs_beside_serving():
+    app = App()
+    runs = []
+    app.every(5)(lambda: runs.append(1))
+
+    @app.get("/spawn")
+    def spawn(request):
+        async def job():
+            runs.append("begun")
+            await sleep_ms(1000)
+            raise ValueError("see the log")
+
+        app.spawn(job())
+        return ""
+
+    client = TestClient(app)
+    client.get("/spawn")
+    assert runs == [1, "begun"]
+    raises(ValueError, client.run, 2000)
+    client.run(10000)
+    assert runs == [1, "begun", 1, 1]

@@ -52,7 +52,7 @@ def test_what_makes_room_for_another_module_is_there_to_be_loaded_again():
 if sys.implementation.name == "cpython":
 
     def test_dir_has_the_names():
-        applications_import = "App HTTPError Request Response Server Topic abort redirect sleep_ms"
+        applications_import = "App HTTPError Request Response Server Topic abort redirect serve sleep_ms"
         assert dir(webhal) == sorted(applications_import.split() + ["__version__"])
         assert "get" in dir(webhal.App) and "handle" in dir(webhal.App())
 

@@ -23,6 +23,8 @@ PATIENCE_S = 60  # for what takes a moment; the rest is for a machine under load
 
 WEBHAL = str(Path(sys.executable).with_name("webhal"))
 
+sys.path.append(str(Path(__file__).parent))  # hosted.py is shared, too
+
 # A job in the background ignores it, and so would its children.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -3,12 +3,15 @@
 import http.client
 import json
 import re
+import runpy
 import signal
 import socket
 from pathlib import Path
 
 import pytest
 import requests
+
+from webhal.testing import TestClient
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
@@ -285,3 +288,21 @@ def test_api_echoes_each_piece_before_the_next_is_sent(api):
         client.sendall(b"later")
         assert received.read(len(b"5\r\nlater\r\n0\r\n\r\n")) == b"5\r\nlater\r\n0\r\n\r\n"
     assert stops(api)
+
+
+def test_dashboard_keeps_two_windows_in_step():
+    app = runpy.run_path(str(EXAMPLES / "dashboard.py"))["app"]
+    client = TestClient(app)
+    assert "new EventSource" in client.get("/").text
+    events = client.events("/temperature")
+    assert isinstance(next(events).json()["celsius"], float)
+    events.close()
+    windows = [client.websocket("/light") for _ in range(2)]
+    assert [window.receive() for window in windows] == ["off", "off"]
+    windows[0].send("switch")
+    assert [window.receive() for window in windows] == ["on", "on"]
+    windows[1].send("switch")
+    assert [window.receive() for window in windows] == ["off", "off"]
+    windows[0].close()
+    windows[1].send("switch")
+    assert windows[1].receive() == "on"

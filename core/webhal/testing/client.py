@@ -13,12 +13,14 @@ from webhal.testing.fake import FakeNetwork
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any, TypedDict
 
     from typing_extensions import Unpack  # of Python 3.11; known to type checkers
 
     from webhal.app import App
     from webhal.net import Limits
+    from webhal.testing.live import Events, TestWebSocket
 
     class Options(TypedDict, total=False):
         """What TestClient.request takes besides method and path."""
@@ -184,26 +186,49 @@ class TestClient:
         if self._whole and len(data) > len(self.server.view):
             self.server.view = memoryview(bytearray(len(data)))
         peer.send(data)
-        end = network.now + (_PATIENCE_MS if ms is None else ms)
+        self.step_while(lambda: peer.state in ("connecting", "open"), _PATIENCE_MS if ms is None else ms)
+        peer.close()
+        self.step_while(lambda: peer.socket in network.sockets, 1000)  # it notices, and ends the handler
+        self.step_while(lambda: bool(self.server.again), 1)  # what the handler has spawned begins
+        return _parse(method, peer.received, ms is None)
+
+    def events(self, path: str, headers: "dict[str, str] | None" = None) -> "Events":
+        """The events of a response that is an EventStream: an iterator, that ends the connection by `close`.
+
+        Raises ValueError for another response.
+        """
+        from webhal.testing.live import Events  # not before: it takes memory
+
+        return Events(self, path, headers or {})
+
+    def websocket(
+        self, path: str, headers: "dict[str, str] | None" = None, protocols: "tuple[str, ...] | list[str]" = ()
+    ) -> "TestWebSocket":
+        """A WebSocket to a handler. Raises ValueError where the handshake is refused, with the answer."""
+        from webhal.testing.live import TestWebSocket
+
+        return TestWebSocket(self, path, headers or {}, protocols)
+
+    def run(self, ms: int) -> None:
+        """Let so many milliseconds of virtual time pass, for what runs beside serving. Raises what that raised."""
+        self.step_while(lambda: True, ms)
+
+    def step_while(self, wanted: "Callable[[], bool]", ms: int) -> None:
+        """Serve as long as that is so, but at most so many milliseconds."""
+        network = self.network
+        end = network.now + ms
         errors: "list[BaseException]" = []
         report = webhal.log.report
         if self.raise_errors:
             webhal.log.report = errors.append
         try:
-            while peer.state in ("connecting", "open") and network.now < end:
-                self._step(end - network.now)
-            peer.close()
-            while peer.socket in network.sockets:  # until the server has noticed, and ended the handler
-                self._step(1)
+            while wanted() and network.now < end:
+                self.server.step(end - network.now)
+                network.advance(1)  # work takes time, or a stream without end would never see its own
         finally:
             webhal.log.report = report
         if errors:
             raise errors[0]
-        return _parse(method, peer.received, ms is None)
-
-    def _step(self, ms: int) -> None:
-        self.server.step(ms)
-        self.network.advance(1)  # work takes time, or a stream without end would never see its own
 
     def _keep_cookie(self, field: str) -> None:
         parts = [part.strip() for part in field.split(";")]

@@ -22,6 +22,7 @@ _SECONDS = 0.000_999_999  # a millisecond, less a hair: CPython rounds up, and 7
 _PIECE = 65536  # bytes of a file that the system cannot send itself
 _MOST_EVENTS = 1024  # reported by one kqueue call; it begins with the next ones at the next call
 _MOST_SELECTED = 512  # sockets that select() takes on Windows (FD_SETSIZE)
+_HOSTING = "webhal_cpython.hosting"  # of a poller that has one descriptor for all: asyncio can wait for that
 PORT_ERRORS = (errno.EADDRINUSE, errno.EACCES, errno.EPERM)  # which another port would not have
 _kqueue: Any = select  # its names exist for the type checker only where it runs on such a system
 
@@ -270,6 +271,8 @@ class PollNetwork(_Network):
 class EpollNetwork(PollNetwork):
     """Readiness by Linux's epoll. One call reports at most 1023 sockets; the others come first at the next."""
 
+    hosting = _HOSTING
+
     def _make_poller(self) -> Any:
         poller = select.epoll()
         self._poll = poller.poll
@@ -288,6 +291,8 @@ class EpollNetwork(PollNetwork):
 
 class KqueueNetwork(_Network):
     """Readiness by kqueue, of macOS and the BSDs."""
+
+    hosting = _HOSTING
 
     def __init__(self) -> None:
         super().__init__()

@@ -133,15 +133,13 @@ class _Run:
                 told.strerror += " with --port"
             raise told from None
         self.output.write(f"Serving on {_url(server, host)} (Ctrl-C stops it)")
-        if isinstance(server.network, Network):
-            server.network.watch(awake, True, False)
-        while not server.stopping:
-            server.step(_STEP_MS)
-        if isinstance(server.network, Network):
-            server.network.close(awake)
-        server.step()  # without waiting: it closes the listener, and nothing else may be left
-        if server.slots:
-            self.output.write("Finishing what runs (a second Ctrl-C ends it at once)")
+        if not ("asyncio" in sys.modules and hasattr(server.network, "hosting")):  # else it waits
+            if isinstance(server.network, Network):
+                server.network.watch(awake, True, False)
+            while not server.stopping:
+                server.step(_STEP_MS)
+            if isinstance(server.network, Network):
+                server.network.close(awake)
         Server.run(server)  # the portable one, which leaves signals alone
 
     def stop(self, *signal_and_frame: object) -> None:
@@ -150,6 +148,8 @@ class _Run:
         for server, wake in list(self.servers.items()):
             server.stop()
             wake.close()  # which its other end shows as the end of a stream
+            if any(each.work or each.phase == "write" for each in list(server.slots.values())):
+                self.output.write("Finishing what runs (a second Ctrl-C ends it at once)")
         for each in _SIGNALS:
             signal.signal(each, signal.SIG_DFL)
 

@@ -28,6 +28,7 @@ class Network:
         limits = webhal_micropython.limits.limits
         unix_time = webhal_micropython.limits.unix_time
 
+    hosting = "webhal_micropython.hosting"
     ticks_ms = time.ticks_ms  # type: ignore[attr-defined]
     ticks_diff = time.ticks_diff  # type: ignore[attr-defined]
     recv_into = staticmethod(socket.socket.readinto)  # type: ignore[attr-defined] # None where nothing is there

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import webhal
 
-# In these folders, and of no use to a board: the interface's documentation, the command, what needs descriptors, and
-# what stands for a board's network where there is an operating system.
-PC_ONLY = {"webhal.__main__", "webhal.net", "webhal.sendfile", "webhal_micropython.unix"}
+# In these folders, and of no use to a board: the interface's documentation, the command, what needs descriptors or can
+# compress, and what stands for a board's network where there is an operating system.
+PC_ONLY = {"webhal.__main__", "webhal.deflate", "webhal.net", "webhal.sendfile", "webhal_micropython.unix"}
 
 # Loaded only if an application asks for it, and what in its text shows that it does. Everything else may be
 # loaded because of what some client sends.
@@ -20,12 +20,18 @@ OPTIONAL = {
     "webhal.assets": {"StaticFiles", "static_url"},
     "webhal.conditional": {"StaticFiles", "send_file"},
     "webhal.fields": {"redirect", "set_cookie", "StaticFiles"},
+    "webhal.hosting": {"asyncio", "serve"},
+    "webhal.jobs": {"async", "every", "on", "spawn", "yield", "websocket", "EventStream"},
     "webhal.multipart": {"form", "files"},
+    "webhal.sse": {"EventStream"},
     "webhal.static": {"StaticFiles", "send_file"},
-    "webhal.stream": {"async", "yield", "stream", "iter", "map", "filter", "zip", "StaticFiles", "send_file", "render"},
+    "webhal.stream": {
+        "async", "yield", "stream", "iter", "map", "filter", "zip", "StaticFiles", "send_file", "render", "EventStream",
+    },
     "webhal.task": {"async", "sleep_ms"},
     "webhal.templates": {"render", "render_text"},
     "webhal.topic": {"Topic", "Event"},
+    "webhal_micropython.hosting": {"asyncio"},
     "webhal_circuitpython.airlift": {"Network", "pool"},  # one of the application's own may have another radio
 }
 
@@ -108,10 +114,11 @@ def shared_names(runtime: str) -> frozenset[str]:
 def imports(tree: ast.AST) -> set[str]:
     """The dotted names of modules that are imported anywhere in a program, but for type checkers.
 
-    So are those that are loaded where they are used, as `webhal.overload.accept(…)` does.
+    So are those that are loaded where they are used, as `webhal.overload.accept(…)` does, or whose name is a value.
     """
     names: set[str] = set()
     attributes: set[str] = set()
+    values: set[str] = set()
     waiting: list[ast.AST] = [tree]
     while waiting:
         node = waiting.pop()
@@ -125,8 +132,11 @@ def imports(tree: ast.AST) -> set[str]:
             names |= {f"{node.module}.{alias.name}" for alias in node.names}
         elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             attributes.add(f"{node.value.id}.{node.attr}")  # a module that is loaded there, perhaps
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            values.add(node.value)
         waiting += ast.iter_child_nodes(node)
-    return names | {attribute for attribute in attributes if attribute.split(".")[0] in names}
+    names |= {attribute for attribute in attributes if attribute.split(".")[0] in names}
+    return names | {value for value in values if value.startswith("webhal_")}  # a port's, named for others to load
 
 
 def _asked_for(tree: ast.Module) -> set[str]:
@@ -149,6 +159,9 @@ def _identifiers(tree: ast.AST) -> set[str]:
             found.add(node.arg)
         elif isinstance(node, ast.AsyncFunctionDef):
             found.add("async")
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            found.update(alias.name for alias in node.names)
+            found.add(getattr(node, "module", None) or "")
         elif isinstance(node, (ast.Yield, ast.YieldFrom, ast.GeneratorExp)):
             found.add("yield")
     return found

@@ -1,0 +1,78 @@
+"""Compressed WebSocket messages: permessage-deflate (RFC 7692). On a PC only: boards can inflate, not deflate.
+
+Frames are websocket.py's.
+"""
+
+import zlib
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_NAME = "permessage-deflate"
+_TAIL = b"\x00\x00\xff\xff"  # of each message, and not sent (7.2.1)
+_LARGEST = 15  # window bits
+_LEAST = 9  # zlib makes no smaller one
+_BITS = [str(bits) for bits in range(8, _LARGEST + 1)]
+
+
+class Deflate:
+    """Compresses and decompresses the messages of one connection."""
+
+    def __init__(self, server_bits: int, server_forgets: bool, client_forgets: bool) -> None:
+        self.server_bits = server_bits
+        self.server_forgets = server_forgets
+        self.client_forgets = client_forgets
+        self.packer: "Any" = None
+        self.unpacker: "Any" = None
+
+    def compress(self, payload: bytes) -> bytes:
+        """The payload of a message as it is sent."""
+        packer = self.packer or zlib.compressobj(wbits=-self.server_bits)
+        self.packer = None if self.server_forgets else packer
+        return packer.compress(payload) + packer.flush(zlib.Z_SYNC_FLUSH)[: -len(_TAIL)]
+
+    def decompress(self, data: bytes, limit: int) -> "bytes | None":
+        """The payload that was sent as `data`; None where it is larger than `limit`. Raises ValueError for no such."""
+        unpacker = self.unpacker or zlib.decompressobj(wbits=-_LARGEST)
+        self.unpacker = None if self.client_forgets else unpacker
+        try:
+            payload: bytes = unpacker.decompress(data + _TAIL, limit + 1)
+        except zlib.error:
+            raise ValueError("not deflated") from None
+        return payload if len(payload) <= limit and not unpacker.unconsumed_tail else None
+
+
+def agree(offers: str) -> "tuple[str, Deflate] | None":
+    """Of a Sec-WebSocket-Extensions the first offer that can be taken: (what to answer, Deflate) (7.1)."""
+    for offer in offers.split(","):
+        name, *parameters = [part.strip() for part in offer.split(";")]
+        if name == _NAME:
+            agreed = _take(parameters)
+            if agreed:
+                return agreed
+    return None
+
+
+def _take(parameters: "list[str]") -> "tuple[str, Deflate] | None":
+    """(what to answer, Deflate) for one offer; None for one that is malformed, or asks for too small a window."""
+    values: "dict[str, str]" = {}
+    for parameter in parameters:
+        name, equals, value = parameter.partition("=")
+        value = value.strip('"')
+        good = value in _BITS
+        if name in values or not (
+            (name in ("server_no_context_takeover", "client_no_context_takeover") and not equals)
+            or (name == "server_max_window_bits" and good and int(value) >= _LEAST)
+            or (name == "client_max_window_bits" and (good or not equals))
+        ):
+            return None
+        values[name] = value
+    answer = [_NAME] + [name for name in ("server_no_context_takeover", "client_no_context_takeover") if name in values]
+    bits = values.get("server_max_window_bits")
+    if bits:
+        answer.append("server_max_window_bits=" + bits)
+    deflate = Deflate(
+        int(bits or _LARGEST), "server_no_context_takeover" in values, "client_no_context_takeover" in values
+    )
+    return "; ".join(answer), deflate

@@ -1,0 +1,293 @@
+"""A server in a loop of asyncio's: who steps it, and how its coroutines run, as tasks of asyncio's.
+
+The loop watches one descriptor, the network's, and steps the server when that is readable. Handlers that are `def`, and
+plain generators, run in these steps, as without asyncio; what awaits webhal's own, in any task, is woken by it.
+"""
+
+import asyncio
+import importlib
+from collections.abc import AsyncIterator, Coroutine, Generator
+from typing import TYPE_CHECKING, Any
+
+import webhal.task
+from webhal.errors import Cancelled
+from webhal.task import Read, Wait, sleep_ms
+
+if TYPE_CHECKING:
+    from webhal.connection import Connection
+    from webhal.server import Server
+
+_TICK_S = 0.5  # as often as a server sees to deadlines,
+_FULL_S = 0.02  # and tries to accept clients that it had no room for
+
+
+def run(server: "Server") -> None:
+    """What net.Hosting promises; in uvloop's loop, where that is installed."""
+    try:
+        start = importlib.import_module("uvloop").run
+    except ImportError:
+        start = asyncio.run
+    start(serve(server))
+
+
+async def serve(server: "Server") -> None:
+    """What net.Hosting promises."""
+    host = Host(server)
+    try:
+        await asyncio.shield(host.ended)
+    except asyncio.CancelledError:
+        server.stop()
+        await host.ended
+        raise
+    finally:
+        host.close()
+
+
+class Host:
+    """Steps one server in the running loop; net.Host."""
+
+    def __init__(self, server: "Server") -> None:
+        self.server = server
+        self.descriptor: int = server.network.fileno()  # type: ignore[attr-defined] # it is a PC's
+        self.loop = asyncio.get_running_loop()
+        self.ended: asyncio.Future[None] = self.loop.create_future()
+        self.readers: dict[Connection, _Waiter] = {}  # who waits for a request's body
+        self.soon = True  # a step is due at once
+        self.due = 0.0  # when it is due else, by the loop's clock
+        self.timer: asyncio.Handle = self.loop.call_soon(self.step)
+        self.loop.add_reader(self.descriptor, self.step)
+        server.host = self
+
+    def close(self) -> None:
+        """Let go of the loop, and close the server."""
+        self.loop.remove_reader(self.descriptor)
+        self.timer.cancel()
+        self.server.close()
+        self.server.host = None
+
+    def wake(self) -> None:
+        """What net.Host promises."""
+        if not self.soon:
+            self.soon = True
+            if self.server.stopping:  # perhaps told by a signal, while the loop waits
+                self.loop.call_soon_threadsafe(self.step)
+            else:
+                self.loop.call_soon(self.step)
+
+    def step(self) -> None:
+        """Step the server, and see when it wants the next step."""
+        server = self.server
+        if self.ended.done():
+            return
+        self.soon = True  # whoever asks for one meanwhile is seen to below
+        try:
+            server.step()
+        except KeyboardInterrupt as error:
+            if server.stopping:
+                self.ended.set_exception(error)
+                return
+            server.stop()
+        except BaseException as error:  # of a start handler
+            self.ended.set_exception(error)
+            return
+        self.soon = False
+        now = self.loop.time()
+        due = now + _TICK_S
+        if server.again:
+            self.wake()
+        elif server.stopping and not (server.listener or server.slots or server.jobs or server.failure):
+            self.ended.set_result(None)
+            return
+        elif server.full or server.stopping:
+            due = now + _FULL_S
+        elif server.clock:
+            due = min(due, now + server.clock[-1].left(server.network.ticks_ms()) / 1000)
+        if due < self.due or self.due <= now:
+            self.timer.cancel()
+            self.timer = self.loop.call_at(due, self.step)
+            self.due = due
+
+    def run(self, source: Any) -> Any:
+        """What net.Host promises."""
+        # What awaits nothing but webhal's own, as a topic's reader does, needs no task.
+        if isinstance(source, (Coroutine, AsyncIterator)) and not isinstance(source, Wait):
+            return _drive(_Running(self, source))
+        return source
+
+
+class _Running(Wait):
+    """A task of asyncio's that runs a coroutine or asynchronous iterator: to wait for the next piece, or the end."""
+
+    told = ""
+    result: Any = None  # of a coroutine
+    error: BaseException | None = None  # what it raised
+    piece: Any = None  # of a generator, for whoever sets
+    taken: "asyncio.Future[None] | None" = None
+    cancelled = False
+
+    def __init__(self, host: Host, source: Any) -> None:
+        self.host = host
+        self.source = source
+        self.run = host.loop.create_task(self._finish() if isinstance(source, Coroutine) else self._offer())
+        self.run.add_done_callback(self._done)
+
+    def __iter__(self) -> "_Running":
+        return self
+
+    @property
+    def reader(self) -> "_Waiter | None":
+        """Who waits for the body of the request that this answers."""
+        return self.host.readers.get(getattr(self.task, "connection", None))  # type: ignore[arg-type] # a job has none
+
+    @property
+    def reads(self) -> bool:  # type: ignore[override]
+        """Whether it waits for the request's body."""
+        return self.reader is not None
+
+    def __next__(self) -> Wait:
+        if self.taken or self.run.done():
+            raise StopIteration
+        reader = self.reader
+        if reader:
+            reader.wake()
+        return self
+
+    def park(self, task: Any) -> None:
+        """Let `task.wake` be called when there is a piece, or the end."""
+        self.task = task
+        reader = self.reader
+        if reader:
+            reader.wait.park(task)
+
+    def cancel(self) -> None:
+        """Cancel it; it may go on, in its `finally`."""
+        self.cancelled = True
+        self.run.cancel()
+
+    async def _finish(self) -> None:
+        """Run a coroutine."""
+        try:
+            self.result = await self.source
+        except BaseException as error:
+            self._failed(error)
+
+    async def _offer(self) -> None:
+        """Run a generator."""
+        try:
+            try:
+                async for piece in self.source:
+                    self.piece = piece
+                    self.taken = self.host.loop.create_future()
+                    self._wake()
+                    await self.taken
+            finally:
+                if hasattr(self.source, "aclose"):
+                    await self.source.aclose()
+        except BaseException as error:
+            self._failed(error)
+
+    def _failed(self, error: BaseException) -> None:
+        """Keep the error for who waits: asyncio would end the loop for SystemExit, or print it."""
+        if isinstance(error, KeyboardInterrupt):
+            raise error
+        if not (self.cancelled and isinstance(error, asyncio.CancelledError)):
+            self.error = error
+
+    def _done(self, run: "asyncio.Task[None]") -> None:
+        if isinstance(self.source, Coroutine):
+            self.source.close()  # it may have been cancelled before it began
+        self._wake()
+
+    def _wake(self) -> None:
+        if self.task:  # it has come to wait
+            self.task.wake()
+
+
+def _drive(running: _Running) -> "Generator[Any, None, Any]":
+    """What Host.run returns."""
+    try:
+        try:
+            yield from running
+            while running.taken:
+                yield running.piece
+                running.taken.set_result(None)
+                running.taken = None
+                yield from running
+        except Cancelled:
+            running.cancel()
+            while not running.run.done():
+                running.taken = None  # nobody wants its pieces any more
+                yield from running
+            if not running.error:
+                raise
+    finally:
+        running.cancel()
+    if running.error:
+        raise running.error
+    return running.result
+
+
+class _Waiter:
+    """A task of asyncio's that waits for something of webhal's."""
+
+    def __init__(self, wait: Wait) -> None:
+        self.wait = wait
+        self.woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def wake(self) -> None:
+        """What it waits for is there."""
+        if not self.woken.done():
+            self.woken.set_result(None)
+
+
+def _iterate(wait: Wait) -> Any:
+    """What task.host promises."""
+    try:
+        if asyncio.current_task() is None:  # in a step, whoever waits is stepped by the server
+            return wait
+    except RuntimeError:  # there is no loop in this thread
+        return wait
+    if isinstance(wait, sleep_ms):
+        return asyncio.sleep(wait.ms / 1000).__await__()
+    return _read(wait) if isinstance(wait, Read) else _wait(wait)
+
+
+def _wait(wait: Wait) -> "Generator[Any, None, Any]":
+    """Wait in a task of asyncio's."""
+    while True:
+        try:
+            next(wait)  # type: ignore[call-overload] # it has __next__
+        except StopIteration as stop:
+            return stop.value
+        waiter = _Waiter(wait)
+        wait.park(waiter)
+        try:
+            yield from waiter.woken
+        except BaseException:
+            wait.leave()
+            raise
+
+
+def _read(wait: Read) -> "Generator[Any, None, Any]":
+    """Wait for a request's body."""
+    while True:
+        try:
+            next(wait)
+        except StopIteration as stop:
+            return stop.value
+        connection: Any = wait.request.connection
+        stream = connection.work
+        readers = stream.server.host.readers
+        if connection in readers:
+            raise RuntimeError("the body is being read already")
+        readers[connection] = waiter = _Waiter(wait)
+        if stream.waiting:  # for the task; else it finds this when it comes to wait
+            wait.park(stream)
+            stream.listen(True)
+        try:
+            yield from waiter.woken
+        finally:
+            del readers[connection]
+
+
+webhal.task.host = _iterate
