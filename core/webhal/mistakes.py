@@ -28,7 +28,6 @@ _WORDS = {
     "body": "a body is str, bytes, dict, list, None or an iterator",
     "bare": "a response of status %d has no body",
     "length": "Content-Length is %s, but the body has %d bytes",
-    "left": "Content-Length less the body's length is %d bytes",
     "status": "a status is an int from 200 to 599, not %r",
     "name": "%s is written by webhal itself",
     "value": "the value of %s is str, a number, or a list of them, not %r",
@@ -38,6 +37,7 @@ _WORDS = {
     "event": "not the name or the id of an event: %r",
 }
 if sys.implementation.name == "cpython":  # boards do not look
+    _WORDS["promised"] = "Content-Length is a number of bytes, not %r"
     _WORDS["message"] = "an error's message is str, not %r"
     _WORDS["url"] = "redirect takes a URL as str, not %r"
     _WORDS["max_age"] = "max_age is an int or None, not %r"
@@ -127,6 +127,11 @@ def after(request: "Request", value: object) -> TypeError:
 def piece(request: "Request", value: object) -> TypeError:
     """For something else where a piece of a body should be."""
     return TypeError(_told(request, "yielded", value, "a piece of a body is str or bytes; what takes time is awaited"))
+
+
+def left(request: "Request", count: int) -> ValueError:
+    """For a body in pieces that has not the length that was promised."""
+    return ValueError(_told(request, "yielded", b"", "Content-Length less the body's length is %d bytes" % count))
 
 
 def _told(request: "Request", did: str, value: object, words: str) -> str:

@@ -122,6 +122,9 @@ def serialise(response: Response, method: str, extra: str) -> "tuple[bytes | Non
     if length and (bare or response.status == 205):
         raise ValueError("bare", response.status)
     promised = find(response.headers, "content-length")
+    if sys.implementation.name == "cpython":
+        if promised is not None and not str(promised).isdigit():
+            raise ValueError("promised", promised)
     if promised is None:
         promised = length
     if method == "HEAD" or response.status == 304:  # RFC 9110, 8.6: the length that a GET, or a 200, would have

@@ -8,6 +8,8 @@ task.py, which only those load that wait.
 What a Stream is to its connection stands at the head of connection.py.
 """
 
+import sys
+
 import webhal
 
 TYPE_CHECKING = False
@@ -147,7 +149,7 @@ class Stream:
                 if self.left is not None:
                     self.left -= len(self.piece)
                     if self.left < 0:
-                        raise webhal.mistakes.value("left", self.left)
+                        raise webhal.mistakes.left(self.request, self.left)
                 return True
             self.piece = b""
             if not hasattr(piece, "park"):
@@ -199,6 +201,9 @@ class Stream:
         if response.status == 204 or response.status == 304:
             raise webhal.mistakes.unsendable(request, response, ValueError("bare", response.status))
         promised = webhal.response.find(response.headers, "content-length")
+        if sys.implementation.name == "cpython":
+            if promised is not None and not str(promised).isdigit():
+                raise webhal.mistakes.unsendable(request, response, ValueError("promised", promised))
         if promised is not None:
             self.left = int(promised)
         elif request.minor:
@@ -261,7 +266,7 @@ class Stream:
                 response = webhal.errors.handle(request.app, request, error)
             self.answer(server, connection, response)
         elif self.left:
-            self.fail(server, connection, webhal.mistakes.value("left", self.left))
+            self.fail(server, connection, webhal.mistakes.left(self.request, self.left))
         else:
             self.finish(server, connection, b"0\r\n\r\n" if self.chunked else b"")
 

