@@ -105,8 +105,6 @@ class _Run:
             return
         main = threading.current_thread() is threading.main_thread()
         if not main:
-            if self.over:
-                return
             self.threads.append(threading.current_thread())
         self.called.set()
         port = port if self.port is None else self.port
@@ -117,6 +115,8 @@ class _Run:
             app.on("response")(self._log)
         awake, self.servers[server] = socket.socketpair()
         try:
+            if self.over and not main:  # asked now that `stop` would find the server
+                return
             # Only the main thread gets signals; while a server runs in another, the file does there what it likes.
             with contextlib.closing(server), _ended_by_signals(self.stop) if main else contextlib.nullcontext():
                 self._serve(server, port, host, awake)
