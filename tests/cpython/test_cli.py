@@ -696,6 +696,16 @@ def test_port_in_use_is_an_error_that_a_program_can_catch_or_tell_in_its_own_way
     assert process.rest() == ["True\n", f"mine {errno.EADDRINUSE}\n"]
 
 
+def test_file_that_goes_on_without_its_port_has_served_nothing(start, write):
+    catch = "try:\n    app.run(port={port}, host='127.0.0.1')\nexcept OSError:\n    print('caught')"
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        process = start.webhal("run", write(HELLO + catch.format(port=port)))
+        message = f"webhal: port {port} is in use; end the other program, or choose another with --port\n"
+        assert process.end() == (1, message)
+    assert process.rest() == ["caught\n"]
+
+
 def test_file_that_chooses_another_port_serves_there(start, write):
     choose = "try:\n    app.run(port={port}, host='127.0.0.1')\n"
     choose += "except OSError:\n    app.run(port=0, host='127.0.0.1')\n"

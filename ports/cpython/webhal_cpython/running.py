@@ -81,7 +81,7 @@ def main(arguments: argparse.Namespace) -> int:
         return complain(error.strerror)
     except Exception as error:
         return tell(error, path)
-    return run.code
+    return complain(run.failure) if run.failure else run.code
 
 
 class _Run:
@@ -98,6 +98,7 @@ class _Run:
         self.threads: list[threading.Thread] = []  # of the file's, that called it
         self.servers: dict[Server, socket.socket] = {}  # and what to close to end their waits
         self.over = False  # nothing that would begin to serve now is to
+        self.failure = ""  # why the last that was to serve did not, for a file that goes on and serves nothing
         self.code = 0  # the exit code, unless the main thread has another
 
     def __call__(self, app: App, port: int = 80, host: str = "", network: Any = None, **limits: Any) -> None:
@@ -131,7 +132,9 @@ class _Run:
             told = listen_error(error, port, host)
             if told.errno in PORT_ERRORS:
                 told.strerror += " with --port"
+            self.failure = told.strerror
             raise told from None
+        self.failure = ""
         self.output.write(f"Serving on {_url(server, host)} (Ctrl-C stops it)")
         if not ("asyncio" in sys.modules and hasattr(server.network, "hosting")):  # else it waits
             if isinstance(server.network, Network):
@@ -165,6 +168,7 @@ class _Run:
         """threading.excepthook: a thread that cannot listen is a failure of the command."""
         if isinstance(uncaught.exc_value, ListenError):
             self.code = complain(uncaught.exc_value.strerror)
+            self.failure = ""
         else:
             threading.__excepthook__(uncaught)
 
