@@ -849,6 +849,13 @@ def test_branches_are_chosen_target_by_target():
     assert whats("import sys\nif sys.platform == 'esp32': '='.partition('=')", "esp8266", "esp32") == []
 
 
+def test_a_pico_w_has_its_own_modules_and_regular_expressions():
+    assert whats("import rp2\nimport re\nre.match('(a)', 'a').groups()", "rp2") == []
+    assert whats("import rp2\nimport re\nre.match('(a)', 'a').groups()", "esp32") == ["import rp2", "groups()"]
+    assert whats("import esp32\nimport esp\nimport wifi", "rp2") == ["import esp32", "import esp", "import wifi"]
+    assert whats("import sys\nif sys.platform == 'esp32':\n    import esp32", "rp2") == []
+
+
 def test_a_library_does_not_even_try_to_import_what_is_missing():
     assert whats("try: import logging\nexcept ImportError: pass", "esp32", tries=False) == ["import logging"]
 
