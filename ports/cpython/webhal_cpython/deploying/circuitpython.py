@@ -230,7 +230,11 @@ class Placing:
         """Replace a file, so that it is whole or missing at any moment, and if missing, whole under its new name."""
         self.put(path + NEW, data)
         self.delete(path)
-        self.move(path + NEW, path)
+        try:
+            self.move(path + NEW, path)
+        except DeployError:
+            if self.get(path) != data:  # LOADER, which a reload has started just now, may have done it
+                raise
 
     def _content(self, path: str) -> bytes:
         content = self.get(path)
