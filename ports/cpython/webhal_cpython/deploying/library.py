@@ -28,9 +28,10 @@ OPTIONAL = {
     "webhal.stream": {
         "async", "yield", "stream", "iter", "map", "filter", "zip", "StaticFiles", "send_file", "render", "EventStream",
     },
-    "webhal.task": {"async", "sleep_ms"},
+    "webhal.task": {"async", "sleep_ms", "every", "on", "spawn", "websocket", "EventStream"},
     "webhal.templates": {"render", "render_text"},
     "webhal.topic": {"Topic", "Event"},
+    "webhal.websocket": {"websocket"},
     "webhal_micropython.hosting": {"asyncio"},
     "webhal_circuitpython.airlift": {"Network", "pool"},  # one of the application's own may have another radio
 }
