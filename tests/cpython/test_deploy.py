@@ -21,7 +21,7 @@ import pytest
 from webhal.testing.boards import MicroPythonBoard
 from webhal_cpython import cli
 from webhal_cpython.deploying import together, verify
-from webhal_cpython.deploying.serial_board import BoardError, SerialBoard
+from webhal_cpython.deploying.serial_board import BoardError, SerialBoard, open_line
 
 pytest.importorskip("mpremote")
 pty = pytest.importorskip("pty")
@@ -110,6 +110,13 @@ def test_deployed_application_answers(board, deploy, project, chip, tcp):
     assert re.search(rf"^{re.escape(there.url)}/ answers: 200 OK, 7 bytes$", output, re.MULTILINE)
     assert get(there) == "one one"
     assert there.target in output and chip.upper() in output
+
+
+def test_small_writes_to_a_board_over_tcp_leave_at_once(board):
+    line = open_line(board(tcp=True).target)
+    with socket.socket(fileno=os.dup(line.serial.fileno())) as same:
+        assert same.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    line.close()
 
 
 def test_second_deployment_sends_nothing(board, deploy, project):
