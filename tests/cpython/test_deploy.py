@@ -552,6 +552,42 @@ def flooding(data):
         os.close(theirs)
 
 
+@pytest.mark.parametrize(
+    "answer", [b"\xff\xfe", b"hello", b"(1, 2)", b"print(", b"\0", b"\x04 \r\n", b"\x04\xff", b"\x04E: 1\n"]
+)
+def test_device_that_answers_anything_is_told_in_one_line(deploy, project, answer):
+    """It speaks the raw REPL, and to every program it says the same; what follows a \\x04 are errors."""
+    ours, theirs = pty.openpty()
+    tty.setraw(theirs)
+
+    def speak():
+        seen = b""
+        with contextlib.suppress(OSError):  # it is closed
+            while sign := os.read(ours, 1):
+                seen = (seen + sign)[-3:]
+                if sign == b"\x01" and seen != b"\x05A\x01":
+                    os.write(ours, b"raw REPL; CTRL-B to exit\r\n>")
+                elif sign == b"\x01":
+                    os.write(ours, b"R\0")
+                elif seen[-2:] in (b"\x01\x04", b">\x04"):
+                    os.write(ours, b"OK\r\nMPY: soft reboot\r\nraw REPL; CTRL-B to exit\r\n>")
+                elif sign == b"\x02":
+                    os.write(ours, b"\r\n>>> ")
+                elif sign == b"\x04":
+                    output, _, error = answer.partition(b"\x04")
+                    os.write(ours, b"OK" + output + b"\x04" + error + b"\x04>MPY: soft reboot\r\n>")
+
+    thread = threading.Thread(target=speak)
+    thread.start()
+    try:
+        errors = one_line(deploy(project / "app.py", "--to", os.ttyname(theirs)))
+    finally:
+        os.close(theirs)
+        thread.join()
+        os.close(ours)
+    assert re.search("not as a MicroPython|stopped answering|: E: 1$", errors.strip()) or answer == b"\x04 \r\n"
+
+
 def test_board_that_resets_midway(board, deploy, project, monkeypatch):
     monkeypatch.setattr("webhal_cpython.deploying.serial_board._ANSWER_S", 1)
     there = board()

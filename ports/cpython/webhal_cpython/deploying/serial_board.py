@@ -256,9 +256,9 @@ class SerialBoard:
 
         try:
             with self._line.serial.within(_OPERATION_S):
-                return bytes(self._line.exec(program)).decode()
+                return bytes(self._line.exec(program)).decode("utf-8", "replace")
         except TransportExecError as error:
-            last = error.error_output.strip().splitlines()[-1]
+            last = error.error_output.strip().rpartition("\n")[2]
             if number := re.match(r"OSError: (?:\[Errno )?(\d+)", last):
                 raise BoardError(int(number[1])) from error
             if last.startswith("NameError"):  # what was defined is gone: the board was reset
@@ -274,7 +274,7 @@ class SerialBoard:
                 f"{self.target}: the board prints on and on, and does not answer; press its reset button and repeat"
                 " the command"
             ) from error
-        except (TransportError, OSError, struct.error, IndexError) as error:
+        except (TransportError, OSError, struct.error, ValueError) as error:
             raise self._lost() from error
 
     def _lost(self) -> DeployError:
@@ -283,8 +283,13 @@ class SerialBoard:
         return DeployError(f"{self.target}: the board stopped answering; plug it in again and repeat the command")
 
     def _facts(self) -> Facts:
-        said = ast.literal_eval(self._run(_FACTS).strip())
-        name, version, platform, machine, mpy, memory, flash, block, rom, lacks = said
+        try:
+            said = ast.literal_eval(self._run(_FACTS).strip())
+            name, version, platform, machine, mpy, memory, flash, block, rom, lacks = said
+        except (SyntaxError, TypeError, ValueError) as error:
+            raise DeployError(
+                f"{self.target}: it answers, but not as a MicroPython does; is it the right port?"
+            ) from error
         return Facts(name, version, platform, machine, mpy, memory, flash, block or 4096, rom, tuple(lacks))
 
     # -- files --------------------------------------------------------------------------------------
