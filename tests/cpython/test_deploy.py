@@ -2,6 +2,7 @@
 
 import _thread
 import contextlib
+import gc
 import io
 import os
 import re
@@ -889,6 +890,12 @@ def test_ctrl_c_does_not_wait_for_any_of_several_boards():
 
     with pytest.raises(KeyboardInterrupt):
         together.each(act, ["first", "second"], never.set)
+
+
+def test_no_garbage_is_collected_while_threads_parse():
+    """In Python 3.11 it lets the parser fail, once in some thousand times."""
+    assert together.each(lambda target: gc.isenabled(), ["first", "second"], lambda: None) == [False, False]
+    assert gc.isenabled()
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,6 @@ _ENDS = (">>>", "Code done running.", "Use CTRL-D to reload.")  # the applicatio
 _TITLE = re.compile(r"\x1b\].*?(?:\x1b\\|\x07|\Z)", re.DOTALL)
 
 
-
 def with_places(said: str, folder: Path) -> str:
     """What a board says; places in what the templates of an application in `folder` became are told as theirs."""
     if 'File "templates/' not in said:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -31,6 +32,9 @@ def each(act: Callable[[str], T], targets: Sequence[str], stop: Callable[[], Non
         finally:
             ended.release()
 
+    # Collecting garbage in the midst of ast.parse may let another thread run that parses, and then, in Python 3.11, both
+    # fail: "AST constructor recursion depth mismatch".
+    gc.disable()
     ended = threading.Semaphore(0)  # not join(): interrupted, it takes a thread that runs for one that has ended
     for target in targets:
         threading.Thread(target=run, args=(target,), daemon=True).start()
@@ -43,6 +47,8 @@ def each(act: Callable[[str], T], targets: Sequence[str], stop: Callable[[], Non
         while len(results) + len(errors) < len(targets) and ended.acquire(timeout=max(0, give_up - time.monotonic())):
             pass
         raise
+    finally:
+        gc.enable()
     for error in errors:
         raise error
     return [results[target] for target in targets]
