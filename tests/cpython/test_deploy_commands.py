@@ -101,7 +101,7 @@ def test_commands_of_the_documentation(webhal, boards, tmp_path, monkeypatch, do
     (tmp_path / "demo" / "settings.toml").write_text("CIRCUITPY_WIFI_SSID = 'home'\n")
     assert webhal(*deploy)[::2] == (0, "")
     assert "<h1>demo</h1>" in get(there)
-    assert "sans-serif" in get(there, "/style.css")
+    assert "sans-serif" in get(there, "/static/style.css")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -129,7 +129,7 @@ def test_new_application_is_deployed_and_served_as_it_says(webhal, boards, tmp_p
     code, output, errors = webhal(*command, *WIFI)
     assert (code, errors) == (0, "")
     assert "<h1>demo</h1>" in get(there)
-    assert "sans-serif" in get(there, "/style.css")
+    assert "sans-serif" in get(there, "/static/style.css")
 
 
 def test_new_says_its_command_so_that_a_shell_takes_it(webhal, tmp_path, monkeypatch):
@@ -157,7 +157,7 @@ def test_new_application_serves_its_files_from_any_folder(webhal, start, tmp_pat
     process = start.webhal("run", file, "--port", "0", cwd=tmp_path / folder)
     url = process.line("(http://[^ ]*/)")[1]
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    for path, content in (("", "<h1>demo</h1>"), ("style.css", "sans-serif")):
+    for path, content in (("", "<h1>demo</h1>"), ("static/style.css", "sans-serif")):
         with opener.open(url + path, timeout=30) as answer:
             assert content in answer.read().decode()
     assert process.stop(signal.SIGINT)[0] == 0
@@ -173,8 +173,8 @@ def test_new_application_has_one_port_on_a_pc_and_one_on_a_board(webhal, boards,
     assert webhal("deploy", "demo/app.py", "--to", boards().target, *WIFI)[0] == 0
     assert ports == [80]
     text = (tmp_path / "demo/app.py").read_text()
-    (tmp_path / "shown.py").write_text(text.replace("app.run(port=", "print("))
-    shown = subprocess.run([sys.executable, "shown.py"], capture_output=True, text=True, check=True)
+    (tmp_path / "demo/shown.py").write_text(text.replace("app.run(port=", "print("))
+    shown = subprocess.run([sys.executable, "demo/shown.py"], capture_output=True, text=True, check=True)
     assert shown.stdout == "8000\n"
 
 

@@ -12,17 +12,19 @@ _APP = """\
 import sys
 
 from webhal import App
+from webhal.static import StaticFiles
 
 PORT = 8000 if sys.implementation.name == "cpython" else 80  # on a PC, on a board
 
 app = App()
+app.mount("/static", StaticFiles("static"))
 
 PAGE = \"\"\"<!DOCTYPE html>
 <html>
 <head>
 <meta charset="utf-8">
 <title>%(name)s</title>
-<link rel="stylesheet" href="/style.css">
+<link rel="stylesheet" href="/static/style.css">
 </head>
 <body>
 <h1>%(name)s</h1>
@@ -35,21 +37,6 @@ PAGE = \"\"\"<!DOCTYPE html>
 @app.get("/")
 def page(request):
     return PAGE
-
-
-@app.get("/style.css")
-def style(request):
-    return read("static/style.css"), 200, {"Content-Type": "text/css; charset=utf-8"}
-
-
-def read(name):
-    \"\"\"The text of a file beside this one, wherever the program was started.\"\"\"
-    for folder in sys.path:
-        try:
-            with open(folder + "/" + name if folder else name) as file:
-                return file.read()
-        except OSError:
-            pass
 
 
 if __name__ == "__main__":
@@ -76,16 +63,16 @@ def test_page():
 
 
 def test_style():
-    answer = TestClient(app).get("/style.css")
+    answer = TestClient(app).get("/static/style.css")
     assert answer.status == 200
     assert "sans-serif" in answer.text
 """
 
 _PROJECT = """\
-# What `webhal deploy` puts on a board.
+# What `webhal deploy` puts on a board: the application, what it imports, its folders of static files and templates.
 [tool.webhal]
 app = "app.py"
-with = ["static"]
+with = []  # and other files or folders, such as "data.json"
 """
 
 _README = """\

@@ -32,8 +32,8 @@ def each(act: Callable[[str], T], targets: Sequence[str], stop: Callable[[], Non
         finally:
             ended.release()
 
-    # Collecting garbage in the midst of ast.parse may let another thread run that parses, and then, in Python 3.11, both
-    # fail: "AST constructor recursion depth mismatch".
+    # Collecting garbage in the midst of ast.parse may let another thread run, and parse; in Python 3.11 both fail then,
+    # with "AST constructor recursion depth mismatch".
     gc.disable()
     ended = threading.Semaphore(0)  # not join(): interrupted, it takes a thread that runs for one that has ended
     for target in targets:
