@@ -399,11 +399,11 @@ def test_address_that_is_none(webhal, target):
 def test_watch_deploys_at_each_save_and_shows_what_the_board_says(boards, start, tmp_path):
     there = boards()
     (tmp_path / "static").mkdir()
-    (tmp_path / "app.py").write_text("import greeting\n" + HELLO.replace('"hello"', "greeting.text()"))
+    (tmp_path / "static" / "b.txt").write_text("b")
+    text = "import greeting\nfrom webhal.static import StaticFiles\n" + HELLO.replace('"hello"', "greeting.text()")
+    (tmp_path / "app.py").write_text(text.replace("App()", "App()\napp.mount('/static', StaticFiles('static'))"))
     (tmp_path / "greeting.py").write_text("print('up')\ndef text():\n    print('asked')\n    return 'one'\n")
-    process = start.webhal(
-        *("deploy", tmp_path / "app.py", "--to", there.target, "--watch", "--with", tmp_path / "static", *WIFI)
-    )
+    process = start.webhal(*("deploy", tmp_path / "app.py", "--to", there.target, "--watch", *WIFI))
     process.line("^up$")
     process.line("answers: 200 OK")
     assert get(there) == "one"
@@ -412,6 +412,9 @@ def test_watch_deploys_at_each_save_and_shows_what_the_board_says(boards, start,
     process.line("^sent: 1 file, ")
     process.line("answers: 200 OK")
     assert get(there) == "two"
+    (tmp_path / "static" / "b.txt").write_text("changed")
+    process.line("answers: 200 OK")
+    assert get(there, "/static/b.txt") == "changed"
     (tmp_path / "greeting.py").write_text("def text()\n")
     (tmp_path / "static" / "a.txt").write_text("a")
     time.sleep(1)  # what is told of it comes on another stream

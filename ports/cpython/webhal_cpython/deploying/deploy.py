@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from webhal_cpython.assets import static_folders
 from webhal_cpython.cli import complain
 from webhal_cpython.compiling import MPY_VERSION
 from webhal_cpython.deploying import (
@@ -141,6 +142,7 @@ def _watch(targets: list[str], arguments: argparse.Namespace, progress: Progress
             try:
                 wish = _wish(arguments, progress)
                 wish.rejoin = rejoin
+                saves.static = static_folders(wish.application.trees.values())
                 wish.show = lambda said: watching.show(said, arguments.file.parent)
                 board = _open(targets[0], wish)
                 with held(board):

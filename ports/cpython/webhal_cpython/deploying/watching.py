@@ -34,6 +34,7 @@ class Saves:
             raise DeployError("watchfiles is missing: pip install 'webhal[deploy]'") from error
         self._folder = Path(os.path.abspath(folder))
         self._assets = [Path(os.path.abspath(asset)) for asset in assets if asset.exists()]
+        self.static: Iterable[str] = ()  # folders in `folder`
         places = [place for place in self._assets if not place.is_relative_to(self._folder)]
         self._changes = watch(
             self._folder, *places, debounce=_LOOK_MS, step=_LOOK_MS // 2, rust_timeout=_LOOK_MS, yield_on_timeout=True
@@ -42,7 +43,8 @@ class Saves:
 
     def wait(self, hear: Callable[[float], bytes]) -> None:
         """Until something is saved that is deployed; shows what the board says meanwhile."""
+        assets = [*self._assets, *(self._folder / name for name in self.static)]
         for changes in self._changes:
-            if any(fileset.concerns(Path(path), self._folder, self._assets) for _, path in changes):
+            if any(fileset.concerns(Path(path), self._folder, assets) for _, path in changes):
                 return
             show(hear(_LOOK_S), self._folder)
