@@ -570,7 +570,8 @@ class Compiler(Expressions):
         """Write a macro, as a function that is kept in `variable`."""
         self.flush()
         names = {argument.name: self.fresh(argument.name) for argument in node.args}
-        words = [f"{name}={self.use('MISSING')}" for name in names]
+        first = len(node.args) - len(node.defaults)  # of those with a default; `...` is what no template can give
+        words = [f"{name}={'...' if place >= first else self.use('MISSING')}" for place, name in enumerate(names)]
         for each in node.find_all(nodes.Name):
             if each.name in ("varargs", "kwargs"):
                 self.refuse(each, f"{each.name} in a macro", "name the arguments")
@@ -587,13 +588,12 @@ class Compiler(Expressions):
         self.repeated += 1
         self.outputs.append(self.fresh("output"))
         self.line(f"{self.outputs[-1]} = []")
-        first = len(node.args) - len(node.defaults)
         for place, argument in enumerate(node.args):
             name = argument.name
             if keyword.iskeyword(name) or name[0] == "_" or not name.isascii():
                 self.refuse(node, f"an argument called {name}", "call it otherwise")
             default = self.expression(node.defaults[place - first]) if place >= first else ""
-            given = f"{default} if {name} is {self.use('MISSING')} else {name}" if default else name
+            given = f"{default} if {name} is ... else {name}" if default else name
             self.line(f"{names[name]} = {given}")
         with self.inner(node.body):
             self.statements(node.body)
