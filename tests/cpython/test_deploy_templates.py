@@ -16,7 +16,7 @@ import pytest
 
 from webhal_cpython.cli import main
 from webhal_cpython.compiling import MPY_VERSION
-from webhal_cpython.deploying import DeployError, fileset
+from webhal_cpython.deploying import DeployError, console, fileset
 from webhal_cpython.deploying.board import Facts
 from webhal_cpython.templating import functions
 from webhal_cpython.templating.building import Templates, build, functions_text, with_places
@@ -342,6 +342,20 @@ def test_build_templates_that_are_refused(folder, capsys):
 def test_build_templates_of_no_folder(capsys, tmp_path):
     assert main(["build-templates", str(tmp_path / "no")]) == 2
     assert capsys.readouterr() == ("", f"webhal: {tmp_path}/no is no folder\n")
+
+
+def test_commands_without_jinja2_say_what_to_install(folder, tmp_path, capsys, monkeypatch):
+    place = folder({"page.html": "{{ x }}"})
+    (tmp_path / "app.py").write_text("from webhal.templates import render\n")
+    monkeypatch.setitem(sys.modules, "webhal_cpython.templating.building", None)
+    monkeypatch.delattr("webhal_cpython.templating.building")
+    assert main(["build-templates", str(place)]) == 1
+    assert capsys.readouterr().err == "webhal: Jinja2 is missing: pip install 'webhal[templates]'\n"
+    assert main(["check", str(tmp_path / "app.py")]) == 1
+    line = f"{place}: templates cannot be checked without Jinja2; pip install 'webhal[templates]'\n"
+    assert capsys.readouterr().out == line
+    said = 'File "templates/page_html.py", line 3'
+    assert console.with_places(said, tmp_path) == said
 
 
 def test_check_tells_of_templates_and_their_filters(folder, tmp_path, capsys):

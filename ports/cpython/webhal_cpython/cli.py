@@ -13,7 +13,7 @@ from typing import NoReturn
 COMMANDS = {  # module and summary by name
     "run": ("running", "serve an application file on this machine"),
     "check": ("check", "say what in an application file a board will not run"),
-    "build-templates": ("templating.building", "make of a folder of templates what boards take"),
+    "build-templates": ("templating.command", "make of a folder of templates what boards take"),
     "new": ("new", "make a folder for a new application"),
     "build-assets": ("assets", "compress static files, and take their fingerprints"),
     "deploy": ("deploying.deploy", "put an application on a board, and see that it serves"),

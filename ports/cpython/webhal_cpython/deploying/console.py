@@ -30,8 +30,10 @@ def with_places(said: str, folder: Path) -> str:
     """What a board says; places in what the templates of an application in `folder` became are told as theirs."""
     if 'File "templates/' not in said:
         return said
-    from webhal_cpython.templating import building  # which loads Jinja2
-
+    try:
+        from webhal_cpython.templating import building
+    except ImportError:  # there is no Jinja2
+        return said
     return building.with_places(said, folder / "templates")
 
 

@@ -4,12 +4,11 @@
     filters.py      as it is: an application's own filters, plain functions
                     __init__.py, of functions.py those functions that the modules call
 
-The command is `webhal build-templates`; `webhal check` and `webhal deploy` ask here, too.
+`webhal build-templates`, which is command.py, `webhal check` and `webhal deploy` ask here.
 """
 
 from __future__ import annotations
 
-import argparse
 import ast
 import contextlib
 import functools
@@ -20,25 +19,10 @@ from pathlib import Path
 
 from jinja2 import Environment
 
-from webhal_cpython.cli import complain
 from webhal_cpython.compiling import compile_library, compile_mpy, for_board
 from webhal_cpython.templating import functions as board
 from webhal_cpython.templating.compiler import MADE, NAME, Compiler, module_name
 from webhal_cpython.templating.expressions import Refusal
-
-
-def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", metavar="DIR", type=Path, help="the folder of an application's templates")
-
-
-def main(arguments: argparse.Namespace) -> int:
-    folder = arguments.folder
-    if not folder.is_dir():
-        return complain(f"{folder} is no folder", 2)
-    refusals = build(folder, folder)
-    for refusal in refusals:
-        print(f"{folder}/{refusal}")
-    return 1 if refusals else 0
 
 
 def build(folder: Path, to: Path) -> list[Refusal]:
