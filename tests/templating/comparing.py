@@ -115,7 +115,7 @@ class Interpreter:
             self.process.communicate()
 
 
-CPYTHON = (sys.executable,)
+CPYTHON = (sys.executable, "-W", "ignore")  # as it warns of odd constants
 
 
 def main() -> int:

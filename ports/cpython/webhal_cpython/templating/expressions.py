@@ -256,8 +256,11 @@ class Expressions:
             inspect.signature(function).bind(None, *node.args, **{str(word.key): None for word in node.kwargs})
         except TypeError as error:
             return self.refuse(node, f"the filter {node.name}: {error}", "boards have the others of its arguments")
-        if name == "do_default" and len(node.args) < 2 and not (node.kwargs or node.dyn_args or node.dyn_kwargs):
-            return self.default(value, self.expression(node.args[0]) if node.args else "''")
+        others = node.kwargs or node.dyn_args or node.dyn_kwargs or node.args[1:]
+        if name == "do_default" and not others:
+            otherwise = node.args[0] if node.args else nodes.Const("")
+            if isinstance(otherwise, (nodes.Const, nodes.Name)):  # which may be left out where it is not needed
+                return self.default(value, self.expression(otherwise))
         return f"{self.use(name)}({', '.join([value, *self.call(node)])})"
 
     def default(self, value: str, otherwise: str) -> str:
