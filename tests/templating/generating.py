@@ -79,9 +79,9 @@ mac({x}, q={y})  ({x} in [{y}, {x}])  ({x} not in ({y},))  ({x}).k  ({x}).name  
 ({x})[-1]""".replace("\n", "  ")
 # An error for many a value, which it must be on both.
 RISKY = """({x} + {y})  ({x} - {y})  ({x} * 2)  ({x} < {y})  ({x} >= {y})  ({x} in {y})  ({x} // {y})
-(({x} / {y})|round(2))  ((5 % {x})|round(2))  (-{x})  ({x})|length  ({x})|join({y})  ({x})|first  ({x})|last  ({x})|sort|join('-')
-({x})|sort(reverse=true)|join('-')  ({x})|list|length  ({x})|abs  ({x})|min  ({x})|max  ({x})|sum
-({x})|reverse|join  ({x})[1:]  ({x})[:2]|length  ({x})|round(1)  ({x})|int  ({x})|tojson
+(({x} / {y})|round(2))  ((5 % {x})|round(2))  (-{x})  ({x})|length  ({x})|join({y})  ({x})|first  ({x})|last
+({x})|sort|join('-')  ({x})|sort(reverse=true)|join('-')  ({x})|list|length  ({x})|abs  ({x})|min  ({x})|max
+({x})|sum  ({x})|reverse|join  ({x})[1:]  ({x})[:2]|length  ({x})|round(1)  ({x})|int  ({x})|tojson
 ({x})|dictsort|length  ({x})|items|list|length  (({x}) is odd)  greet({x})  ({x})|money  ({x})|format({y})
 ('<%s>' % {x})  (('<%s>'|safe) % {x})""".replace("\n", "  ")
 # Only of ASCII: boards know no other upper case, and print text in lists in another way.
