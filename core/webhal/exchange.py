@@ -92,14 +92,14 @@ def respond(connection: "Connection", server: "Server", request: Request, respon
     """Send a response that ends the request."""
     if connection.left:
         request.keep = False
-    fields = connection_fields(connection, server, request)
+    lines = fields(connection, server, request)
     try:
-        head, body = webhal.response.serialise(response, request.method, fields)
+        head, body = webhal.response.serialise(response, request.method, lines)
     except (MemoryError, KeyboardInterrupt):
         raise
     except BaseException as error:
-        response = webhal.mistakes.answer(request, response, error, fields)
-        head, body = webhal.response.serialise(response, request.method, fields)
+        response = webhal.mistakes.answer(request, response, error, lines)
+        head, body = webhal.response.serialise(response, request.method, lines)
     if head is None:
         kind: "Any" = webhal.stream.Stream
         if sys.implementation.name == "cpython":
@@ -118,7 +118,7 @@ def respond(connection: "Connection", server: "Server", request: Request, respon
         join(connection, server, (head, body[:room]), body[room:], None)
 
 
-def connection_fields(connection: "Connection", server: "Server", request: Request) -> str:
+def fields(connection: "Connection", server: "Server", request: Request) -> str:
     """Decide whether the connection stays open; the field lines that every response has."""
     if not request.keep or connection.keep < 1 or server.closes or server.stopping:
         connection.keep = -1 if request.keep or connection.left else 0

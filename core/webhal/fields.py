@@ -61,16 +61,16 @@ def set_cookie(
             raise webhal.mistakes.value("set_cookie", text)
     if same_site != "" and same_site not in "Lax Strict None".split() or (same_site == "None" and not secure):
         raise webhal.mistakes.value("same_site", same_site)
-    parts = ["%s=%s" % (name, value), "Path=" + path]
+    field = "%s=%s; Path=%s" % (name, value, path)
     if domain:
-        parts.append("Domain=" + domain)
+        field += "; Domain=" + domain
     if max_age is not None:
-        parts.append("Max-Age=%d" % max_age)
+        field += "; Max-Age=%d" % max_age
     if same_site:
-        parts.append("SameSite=" + same_site)
+        field += "; SameSite=" + same_site
     if secure:
-        parts.append("Secure")
+        field += "; Secure"
     if http_only:
-        parts.append("HttpOnly")
+        field += "; HttpOnly"
     earlier = response.headers.get("Set-Cookie", [])
-    response.headers["Set-Cookie"] = ([earlier] if isinstance(earlier, str) else list(earlier)) + ["; ".join(parts)]
+    response.headers["Set-Cookie"] = ([earlier] if isinstance(earlier, str) else list(earlier)) + [field]

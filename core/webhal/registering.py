@@ -17,57 +17,57 @@ if TYPE_CHECKING:
     from webhal.app import App, H
 
 
-def mount(app: "App", prefix: str, mounted: "App") -> None:
+def mount(parent: "App", path: str, app: "App") -> None:
     """What App.mount promises."""
-    if not isinstance(prefix, str) or prefix[:1] != "/" or prefix[-1:] == "/":
-        raise ValueError("a prefix starts with / and does not end with it: " + repr(prefix))
+    if not isinstance(path, str) or path[:1] != "/" or path[-1:] == "/":
+        raise ValueError("a prefix starts with / and does not end with it: " + repr(path))
     if sys.implementation.name == "cpython":
-        webhal.routes.judge_path(prefix)
-        if not hasattr(mounted, "handle") or isinstance(mounted, type):
-            raise TypeError("an App is mounted, not " + repr(mounted))
-    if prefix in [mount[0] for mount in getattr(app, "mounts", ())]:
-        raise ValueError("an application is mounted there already: " + repr(prefix))
-    around: "App | None" = app
+        webhal.routes.judge_path(path)
+        if not hasattr(app, "handle") or isinstance(app, type):
+            raise TypeError("an App is mounted, not " + repr(app))
+    if path in [mount[0] for mount in getattr(parent, "mounts", ())]:
+        raise ValueError("an application is mounted there already: " + repr(path))
+    around: "App | None" = parent
     while around:
-        if hasattr(mounted, "parent") or mounted is around:
+        if hasattr(app, "parent") or app is around:
             raise ValueError("this application is mounted already, or around this one")
         around = getattr(around, "parent", None)
-    mounted.parent = app
-    mounted.plain = app.plain = False
-    app.mounts = getattr(app, "mounts", ()) + ((prefix, mounted),)
-    for each in mounted.work:
-        _add_work(app, each)
+    app.parent = parent
+    app.plain = parent.plain = False
+    parent.mounts = getattr(parent, "mounts", ()) + ((path, app),)
+    for each in app.work:
+        _add_work(parent, each)
 
 
-def before_request(app: "App", hook: "H") -> "H":
+def before_request(app: "App", handler: "H") -> "H":
     """What App.before_request promises."""
-    app.before += (_callable(hook),)
-    return hook
+    app.before += (_callable(handler),)
+    return handler
 
 
-def after_request(app: "App", hook: "H") -> "H":
+def after_request(app: "App", handler: "H") -> "H":
     """What App.after_request promises."""
-    app.after = getattr(app, "after", ()) + (_callable(hook),)
+    app.after = getattr(app, "after", ()) + (_callable(handler),)
     app.plain = False
-    return hook
+    return handler
 
 
-def error(app: "App", cause: "int | type[BaseException]") -> "Callable[[H], H]":
+def error(app: "App", status: "int | type[BaseException]") -> "Callable[[H], H]":
     """What App.error promises."""
-    if isinstance(cause, type):
-        fits = issubclass(cause, BaseException)
-    elif callable(cause):
-        raise webhal.mistakes.bare("error(404)", cause)
+    if isinstance(status, type):
+        fits = issubclass(status, BaseException)
+    elif callable(status):
+        raise webhal.mistakes.bare("error(404)", status)
     else:
-        fits = isinstance(cause, int) and 400 <= cause <= 599
+        fits = isinstance(status, int) and 400 <= status <= 599
     if not fits:
-        raise ValueError("error takes a status from 400 to 599 or a type of exception, not " + repr(cause))
+        raise ValueError("error takes a status from 400 to 599 or a type of exception, not " + repr(status))
 
     def register(handler: "H") -> "H":
         app.errors = dict(getattr(app, "errors", {}))
-        if cause in app.errors:
-            raise webhal.mistakes.second("error %r" % (cause,), app.errors[cause], handler)
-        app.errors[cause] = _callable(handler)
+        if status in app.errors:
+            raise webhal.mistakes.second("@app.error(%r)" % (status,), app.errors[status], handler)
+        app.errors[status] = _callable(handler)
         return handler
 
     return register

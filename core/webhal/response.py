@@ -94,8 +94,8 @@ def finish(app: "App", request: "Request", answer: object) -> Response:
     return response
 
 
-def serialise(response: Response, method: str, extra: str) -> "tuple[bytes | None, Any]":
-    """(head, body) of the response to a request of this `method`; `extra` are field lines for the head.
+def serialise(response: Response, method: str, fields: str) -> "tuple[bytes | None, Any]":
+    """(head, body) of the response to a request of this `method`; `fields` are field lines for the head.
 
     (None, body) for a body that is streamed: stream.py makes its head when the first piece is there.
     Raises ValueError or TypeError for a response that HTTP cannot carry: what is wrong, by its word in mistakes.py.
@@ -116,7 +116,7 @@ def serialise(response: Response, method: str, extra: str) -> "tuple[bytes | Non
         raise TypeError("body")
     length = len(body)
     if response.status == 200 and not response.headers:
-        start = "HTTP/1.1 200 OK\r\n%sContent-Type: %s\r\nContent-Length: %d\r\n\r\n" % (extra, kind, length)
+        start = "HTTP/1.1 200 OK\r\n%sContent-Type: %s\r\nContent-Length: %d\r\n\r\n" % (fields, kind, length)
         return start.encode(), b"" if method == "HEAD" else body
     bare = response.status == 204 or response.status == 304
     if length and (bare or response.status == 205):
@@ -132,7 +132,7 @@ def serialise(response: Response, method: str, extra: str) -> "tuple[bytes | Non
         body = b""
     elif int(promised) != length:
         raise ValueError("length", promised, length)
-    return head(response, kind, None if bare else length, extra), body
+    return head(response, kind, None if bare else length, fields), body
 
 
 def dumps(value: "Any") -> str:
@@ -169,7 +169,7 @@ def find(headers: "dict[str, Any]", lower: str) -> "Any":
     return None
 
 
-def head(response: Response, kind: str, length: "int | None", extra: str) -> bytes:
+def head(response: Response, kind: str, length: "int | None", fields: str) -> bytes:
     """The status line and fields; `kind` is the Content-Type if none is set."""
     status = response.status
     if not isinstance(status, int) or not 200 <= status <= 599:
@@ -181,8 +181,8 @@ def head(response: Response, kind: str, length: "int | None", extra: str) -> byt
             raise ValueError("name", name)
         if lower == "content-type":
             kind = ""
-        if lower == "date" and extra[:6] == "Date: ":  # the application knows better
-            extra = extra[extra.find("\r\n") + 2 :]
+        if lower == "date" and fields[:6] == "Date: ":  # the application knows better
+            fields = fields[fields.find("\r\n") + 2 :]
         if lower != "content-length" or (length is None and status != 204):
             values = response.headers[name]
             for value in values if isinstance(values, (list, tuple)) else (values,):
@@ -193,7 +193,7 @@ def head(response: Response, kind: str, length: "int | None", extra: str) -> byt
         lines += "Content-Type: %s\r\n" % kind
     if length is not None:
         lines += "Content-Length: %d\r\n" % length
-    return ("HTTP/1.1 %d %s\r\n%s%s\r\n" % (status, phrase(status), extra, lines)).encode()
+    return ("HTTP/1.1 %d %s\r\n%s%s\r\n" % (status, phrase(status), fields, lines)).encode()
 
 
 if sys.implementation.name == "cpython":

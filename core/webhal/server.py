@@ -60,13 +60,13 @@ class Server:
     place: "tuple[int, str] | None" = None  # the listener's port and host, once it serves
 
     def __init__(
-        self, app: "App", network: "Network", complete: "Limits | None" = None, **limits: "Unpack[Limits]"
+        self, app: "App", network: "Network", full: "Limits | None" = None, **limits: "Unpack[Limits]"
     ) -> None:
-        """`complete` are all limits, from starting.prepare. Raises TypeError or ValueError for wrong ones."""
-        if complete is None:
-            network, complete = webhal.starting.prepare(network, limits)
-        for name in complete:
-            setattr(self, name, complete[name])  # type: ignore[literal-required]
+        """`full` are all limits, from starting.prepare. Raises TypeError or ValueError for wrong ones."""
+        if full is None:
+            network, full = webhal.starting.prepare(network, limits)
+        for name in full:
+            setattr(self, name, full[name])  # type: ignore[literal-required]
         self.app = app
         self.network = network
         self.receive = network.recv_into

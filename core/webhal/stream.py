@@ -118,7 +118,7 @@ class Stream:
             server.make_room()
             self.taken(server, connection)
         except (TypeError, ValueError) as error:  # of the head
-            self.fail(server, connection, webhal.mistakes.unsendable(self.request, self.response, error))
+            self.failed(server, connection, webhal.mistakes.unsendable(self.request, self.response, error))
 
     def next(self, server: "Server", connection: "Connection") -> bool:
         """Run the handler up to its next piece, and return True; or to where it waits, or to its end."""
@@ -159,7 +159,7 @@ class Stream:
         except (MemoryError, KeyboardInterrupt):
             raise
         except BaseException as error:
-            self.fail(server, connection, error)
+            self.failed(server, connection, error)
         else:
             self.waiting = piece
             piece.park(self)
@@ -213,10 +213,10 @@ class Stream:
 
     def start(self, server: "Server", connection: "Connection") -> bytes:
         """The head of the response that was prepared."""
-        fields = webhal.exchange.connection_fields(connection, server, self.request)
+        lines = webhal.exchange.fields(connection, server, self.request)
         if self.chunked:
-            fields += "Transfer-Encoding: chunked\r\n"
-        return webhal.response.head(self.response, self.kind, None, fields)  # type: ignore[arg-type] # prepared
+            lines += "Transfer-Encoding: chunked\r\n"
+        return webhal.response.head(self.response, self.kind, None, lines)  # type: ignore[arg-type] # prepared
 
     def write(self, server: "Server", connection: "Connection") -> None:
         """Send the piece, or as much of it as the receive buffer holds: one write, which needs no memory."""
@@ -266,11 +266,11 @@ class Stream:
                 response = webhal.errors.handle(request.app, request, error)
             self.answer(server, connection, response)
         elif self.left:
-            self.fail(server, connection, webhal.mistakes.left(self.request, self.left))
+            self.failed(server, connection, webhal.mistakes.left(self.request, self.left))
         else:
             self.finish(server, connection, b"0\r\n\r\n" if self.chunked else b"")
 
-    def fail(self, server: "Server", connection: "Connection", error: BaseException) -> None:
+    def failed(self, server: "Server", connection: "Connection", error: BaseException) -> None:
         """The handler raised, or what it made is wrong."""
         self.cancel()
         if connection.begun:
