@@ -38,7 +38,6 @@ class Stream:
     left: "int | None" = None  # bytes of a Content-Length still to come
     chunked = False
     kind = ""  # of the pieces: the Content-Type if none is set
-    piece: "Any" = b""  # what is still to be sent of the last one
     waiting: "Wait | None" = None  # for what the handler waits
     since = 0  # the body's deadline runs from here,
     resumed = 0  # and the handler has had no need to wait for it since then
@@ -50,6 +49,8 @@ class Stream:
         self.request = request
         self.source = source  # None while it runs, and when it has ended
         self.response = response
+        # What is still to be sent of the last piece, if anything is; set now, because a new entry may lack memory.
+        self.piece: "Any" = None
 
     def begin(self, server: "Server", connection: "Connection", request: "Request") -> None:
         """Take the connection over; the next step begins to answer."""
@@ -103,13 +104,14 @@ class Stream:
         """Send the next piece, or what is left of one; where memory is short, until the deadline for writing."""
         if self.deaf:  # what has its default is not set: each entry of its own takes memory
             self.deaf = False
+        begun = connection.begun
         try:
-            if self.piece or self.next(server, connection):
+            if self.next(server, connection):
                 self.write(server, connection)
             if self.short is not None:
                 self.short = None
         except MemoryError:
-            if self.source is None:
+            if self.source is None or connection.begun != begun:
                 raise
             if self.short is None:
                 self.short = server.now
@@ -121,15 +123,21 @@ class Stream:
             self.failed(server, connection, webhal.mistakes.unsendable(self.request, self.response, error))
 
     def next(self, server: "Server", connection: "Connection") -> bool:
-        """Run the handler up to its next piece, and return True; or to where it waits, or to its end."""
+        """Run the handler to its next piece, where there is none, and return True; or to where it waits, or to its end.
+
+        What it gave is kept in `piece` until it is sent: where memory runs out meanwhile, nothing of it is lost.
+        """
         if connection.phase == "rest":
             self.resumed = server.now
             connection.phase = "handler"
         if self.waiting:
             self.waiting = None
         source = self.source
+        piece = self.piece
         try:
-            if hasattr(source, "send"):
+            if piece is not None:
+                pass
+            elif hasattr(source, "send"):
                 self.source = None
                 piece = source.send(None)
                 self.source = source
@@ -139,21 +147,20 @@ class Stream:
                     raise StopIteration
             else:
                 piece = next(source)
-            kind, self.piece = self.encode(piece)
-            if kind:
+            if not hasattr(piece, "park"):
+                self.piece = piece
+                kind, piece = self.encode(piece)
+                if not kind:
+                    raise webhal.mistakes.piece(self.request, piece)
                 if not connection.begun:
-                    self.kind = kind
+                    self.kind = self.kind or kind
                     self.prepare()
                 elif self.response:  # its head is sent
                     self.response = None
-                if self.left is not None:
-                    self.left -= len(self.piece)
-                    if self.left < 0:
-                        raise webhal.mistakes.left(self.request, self.left)
+                if self.left is not None and self.left < len(piece):
+                    raise webhal.mistakes.left(self.request, self.left - len(piece))
+                self.piece = piece
                 return True
-            self.piece = b""
-            if not hasattr(piece, "park"):
-                raise webhal.mistakes.piece(self.request, piece)
         except StopIteration as stop:
             self.end(server, connection, stop.value)
         except (MemoryError, KeyboardInterrupt):
@@ -233,7 +240,6 @@ class Stream:
         if room <= 0:  # the head fills it
             connection.send(server, start, b"", self)
         elif not piece or not self.chunked:
-            self.piece = b""
             if start:
                 piece = memoryview(piece)
                 webhal.exchange.join(connection, server, (start, piece[:room]), piece[room:], self)
@@ -241,13 +247,18 @@ class Stream:
                 connection.send(server, piece, b"", self)
             else:
                 self.taken(server, connection)
+            if self.left is not None:
+                self.left -= len(piece)
+            self.piece = None
         else:
             size = min(len(piece), room)
             piece = memoryview(piece)
-            rest = piece[size:]  # as long as this is kept, all of the piece is
-            self.piece = bytes(rest) if len(rest) < size else rest
+            rest: "Any" = piece[size:]  # as long as this is kept, all of the piece is
+            if len(rest) < size:
+                rest = bytes(rest)
             line = start + b"%x\r\n" % size
             webhal.exchange.join(connection, server, (line, piece[:size], b"\r\n"), b"", self)
+            self.piece = rest or None
 
     def end(self, server: "Server", connection: "Connection", value: object) -> None:
         """The handler has ended: so has the answer, or `value` is it."""

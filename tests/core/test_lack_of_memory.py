@@ -1,9 +1,9 @@
 """Lack of memory, wherever it strikes: the request gets a 503, or its connection ends, and the server goes on."""
 
-from serving import get, hello, serve
+from serving import CLOSE, get, hello, serve
 
 import webhal
-from webhal import sleep_ms
+from webhal import Response, sleep_ms
 from webhal.http import Reader
 from webhal.testing.fake import FakeNetwork
 
@@ -158,6 +158,43 @@ def test_a_stream_waits_for_memory_each_time_as_long_as_for_its_client():
         assert client.state == "open" and not source.closed
         steps(1, 0)
         assert client.state == "ended" and source.closed
+
+
+def test_a_stream_loses_nothing_and_sends_nothing_twice():
+    app = hello()
+
+    def pieces(request):
+        for number in range(4):
+            yield "%03d," % number * 30
+
+    app.get("/chunks")(pieces)
+    app.get("/length")(lambda request: Response(pieces(request), 200, {"Content-Length": 480}))
+    for path in ("/chunks", "/length"):
+        with serve(app, harsh=False, buffer=128) as bench:
+            whole = bench.ask(get(path, CLOSE))
+            assert b"003," in whole
+        made = ((webhal.response, "encode"), (webhal.response, "finish"))
+        for home, name in made + ((webhal.exchange, "join"), (webhal.exchange, "send")):
+            original = getattr(home, name)
+            for nth in range(1, 9):
+                calls = []
+
+                def greedy(*values, original=original, calls=calls, nth=nth):
+                    calls.append(1)
+                    if len(calls) == nth:
+                        raise MemoryError("of the core")
+                    return original(*values)
+
+                setattr(home, name, greedy)
+                try:
+                    with serve(app, harsh=False, buffer=128) as bench:
+                        answer = bench.ask(get(path, CLOSE))
+                finally:
+                    setattr(home, name, original)
+                if name == "send":  # bytes are on their way: the connection ends
+                    assert answer == (whole[: len(answer)] if len(calls) >= nth else whole), (path, name, nth)
+                else:
+                    assert answer == whole or answer == BUSY and not nth > 2, (path, name, nth, answer)
 
 
 def test_while_input_is_taken():
