@@ -200,18 +200,18 @@ if sys.implementation.name == "cpython":
     from functools import lru_cache
 
     @lru_cache(256, typed=True)
-    def _head(status: int, fields: "tuple[tuple[str, str], ...]", kind: str, length: "int | None", extra: str) -> bytes:
-        return _write(Response(b"", status, dict(fields)), kind, length, extra)
+    def _head(status: int, items: "tuple[tuple[str, str], ...]", kind: str, length: "int | None", fields: str) -> bytes:
+        return _write(Response(b"", status, dict(items)), kind, length, fields)
 
     _write = head
 
-    def head(response: Response, kind: str, length: "int | None", extra: str) -> bytes:
+    def head(response: Response, kind: str, length: "int | None", fields: str) -> bytes:
         """The same, remembered where all values are str: a thousand responses in a row may have the same fields."""
         try:
             "".join(response.headers.values())
-            return _head(response.status, tuple(response.headers.items()), kind, length, extra)
+            return _head(response.status, tuple(response.headers.items()), kind, length, fields)
         except TypeError:
-            return _write(response, kind, length, extra)
+            return _write(response, kind, length, fields)
 
 
 def phrase(status: int) -> str:
