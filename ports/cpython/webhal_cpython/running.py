@@ -28,6 +28,7 @@ from webhal_cpython.network import PORT_ERRORS, ListenError, Network, listen_err
 from webhal_cpython.output import Output
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_FINISHING = "Finishing what runs (a second Ctrl-C ends it at once)"
 _STEP_MS = 1000  # of waiting; the server looks after deadlines by itself
 _THREAD_S = 1  # that a thread of the file's has to come to serving, before anything is said or done about it
 _MOST_LOGGED = 2000  # characters of a request line: more is no line that a client meant
@@ -143,6 +144,9 @@ class _Run:
                 server.step(_STEP_MS)
             if isinstance(server.network, Network):
                 server.network.close(awake)
+            server.step()  # without waiting: it closes the listener, and nothing else may be left
+            if server.slots:
+                self.output.write(_FINISHING)
         Server.run(server)  # the portable one, which leaves signals alone
 
     def stop(self, *signal_and_frame: object) -> None:
@@ -151,8 +155,8 @@ class _Run:
         for server, wake in list(self.servers.items()):
             server.stop()
             wake.close()  # which its other end shows as the end of a stream
-            if any(each.work or each.phase == "write" for each in list(server.slots.values())):
-                self.output.write("Finishing what runs (a second Ctrl-C ends it at once)")
+            if server.host and any(each.work for each in list(server.slots.values())):
+                self.output.write(_FINISHING)
         for each in _SIGNALS:
             signal.signal(each, signal.SIG_DFL)
 
