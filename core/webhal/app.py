@@ -54,35 +54,42 @@ class App:
     # -- setting up ---------------------------------------------------------------------------------------
 
     def route(
-        self, path: str, methods: "tuple[str, ...] | list[str]" = ("GET",), stream: bool = False
+        self,
+        path: str,
+        methods: "tuple[str, ...] | list[str]" = ("GET",),
+        stream: bool = False,
+        blocking: bool = False,
     ) -> "Callable[[H], H]":
         """Decorator: the handler for `path`, which may have parameters: <name>, <int:name>, <path:name>.
 
         stream: call the handler once the head is there; it reads the body with `await request.read(n)`.
+        blocking: on a PC call the handler, a def, in a thread, of which there are some dozens at most, so that it may
+        wait for other than webhal; the application is served in asyncio then. On boards, and by TestClient, it is
+        called as any other.
         A path is as a handler sees it: decoded, and without a query. Raises ValueError for a path or methods that
         cannot be matched, or that have a handler already.
         """
-        return webhal.routes.route(self, path, methods, stream)
+        return webhal.routes.route(self, path, methods, stream, blocking)
 
-    def get(self, path: str, stream: bool = False) -> "Callable[[H], H]":
+    def get(self, path: str, stream: bool = False, blocking: bool = False) -> "Callable[[H], H]":
         """Decorator: `route` for GET, and so for HEAD."""
-        return self.route(path, ["GET"], stream)
+        return self.route(path, ["GET"], stream, blocking)
 
-    def post(self, path: str, stream: bool = False) -> "Callable[[H], H]":
+    def post(self, path: str, stream: bool = False, blocking: bool = False) -> "Callable[[H], H]":
         """Decorator: `route` for POST."""
-        return self.route(path, ["POST"], stream)
+        return self.route(path, ["POST"], stream, blocking)
 
-    def put(self, path: str, stream: bool = False) -> "Callable[[H], H]":
+    def put(self, path: str, stream: bool = False, blocking: bool = False) -> "Callable[[H], H]":
         """Decorator: `route` for PUT."""
-        return self.route(path, ["PUT"], stream)
+        return self.route(path, ["PUT"], stream, blocking)
 
-    def patch(self, path: str, stream: bool = False) -> "Callable[[H], H]":
+    def patch(self, path: str, stream: bool = False, blocking: bool = False) -> "Callable[[H], H]":
         """Decorator: `route` for PATCH."""
-        return self.route(path, ["PATCH"], stream)
+        return self.route(path, ["PATCH"], stream, blocking)
 
-    def delete(self, path: str, stream: bool = False) -> "Callable[[H], H]":
+    def delete(self, path: str, stream: bool = False, blocking: bool = False) -> "Callable[[H], H]":
         """Decorator: `route` for DELETE."""
-        return self.route(path, ["DELETE"], stream)
+        return self.route(path, ["DELETE"], stream, blocking)
 
     def mount(self, path: str, app: "App") -> None:
         """Let `app` answer what lies under the prefix `path`, with its own hooks inside those of this application.

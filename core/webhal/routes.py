@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 _METHOD = "ABCDEFGHIJKLMNOPQRSTUVWXYZ-"
 
 
-def route(app: "App", path: str, methods: "tuple[str, ...] | list[str]", stream: bool) -> "Callable[[H], H]":
+def route(
+    app: "App", path: str, methods: "tuple[str, ...] | list[str]", stream: bool, blocking: bool
+) -> "Callable[[H], H]":
     """What App.route promises."""
     if callable(path):
         raise webhal.mistakes.bare('get("/path")', path)
@@ -41,13 +43,17 @@ def route(app: "App", path: str, methods: "tuple[str, ...] | list[str]", stream:
                     first = known[2]
             if first:
                 raise webhal.mistakes.second(method + " " + path, first, handler)
+        called: "Any" = handler
+        if sys.implementation.name == "cpython":
+            if blocking:
+                called = in_thread(handler)
         for method in methods:
             if segments:
-                app.patterns = getattr(app, "patterns", ()) + ((method, segments, handler),)
+                app.patterns = getattr(app, "patterns", ()) + ((method, segments, called),)
             else:
-                app.routes[method + " " + path] = handler
+                app.routes[method + " " + path] = called
         if stream:
-            app.streamed += (handler,)
+            app.streamed += (called,)
         return handler
 
     return register
@@ -55,6 +61,28 @@ def route(app: "App", path: str, methods: "tuple[str, ...] | list[str]", stream:
 
 if sys.implementation.name == "cpython":
     import re
+
+    def in_thread(handler: "Any") -> "Any":
+        """A handler that lets another one run in a thread, where there is a loop of asyncio's to wait for it."""
+        import asyncio  # so the application is served there
+        import functools
+
+        if asyncio.iscoroutinefunction(handler):
+            raise TypeError("%s is async: what blocks is a def" % webhal.mistakes.name(handler))
+
+        @functools.wraps(handler)
+        def called(*arguments: object) -> object:
+            try:
+                loop = asyncio.get_running_loop()
+            except RuntimeError:
+                return handler(*arguments)
+
+            async def wait() -> object:
+                return await loop.run_in_executor(None, handler, *arguments)
+
+            return wait()
+
+        return called
 
     def judge_path(path: str) -> None:
         """Raise ValueError for a path that no request has: there it is decoded, and without its query."""

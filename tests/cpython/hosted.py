@@ -12,7 +12,7 @@ PATIENCE_S = 30
 async def serving(app):
     """The port of a server in the running loop."""
     listening = asyncio.get_running_loop().create_future()
-    app.on("listen")(lambda address, port: listening.set_result(port))
+    app.on("listen")(lambda address, port: listening.done() or listening.set_result(port))
     task = asyncio.create_task(serve(app, port=0, host="127.0.0.1"))
     await asyncio.wait([listening, task], return_when=asyncio.FIRST_COMPLETED)
     try:

@@ -10,8 +10,9 @@ import pytest
 from hosted import PATIENCE_S, run, serving
 
 import webhal.log
-from webhal import App, Topic, serve, sleep_ms
+from webhal import App, HTTPError, Topic, serve, sleep_ms
 from webhal.sse import EventStream
+from webhal.testing import TestClient
 from webhal.topic import Event
 from webhal_cpython.network import Network, SelectNetwork
 
@@ -209,6 +210,37 @@ def test_server_sent_events():
             writer.close()
 
     run(main())
+
+
+def test_what_blocks_runs_in_a_thread():
+    app = App()
+    both = threading.Barrier(2, timeout=PATIENCE_S)
+
+    @app.get("/<name>", blocking=True)
+    def wait(request, name):
+        both.wait()  # until another request is here
+        return "%s %s" % (name, threading.current_thread() is not threading.main_thread())
+
+    @app.post("/", blocking=True)
+    def fails(request):
+        raise HTTPError(418, request.form["x"])
+
+    with pytest.raises(TypeError, match="async"):
+
+        @app.put("/", blocking=True)
+        async def wrong(request):
+            pass
+
+    async def main():
+        async with serving(app) as port:
+            answers = await asyncio.gather(ask(port, "/a"), ask(port, "/b"))
+            assert answers == [(200, b"a True"), (200, b"b True")]
+            fields = "Content-Type: application/x-www-form-urlencoded\r\n"
+            assert (await ask(port, "/", "POST", b"x=tea", fields))[0] == 418
+
+    run(main())
+    both = threading.Barrier(1)
+    assert TestClient(app).get("/c").text == "c False"
 
 
 def test_jobs_are_tasks_too():
