@@ -126,6 +126,8 @@ def remove(p):
         pass
 """
 
+_PROMPT = b">>> "
+_TO_PROMPT = b"\r\x03\x03\x02"  # out of a program, a raw paste or the raw REPL
 _LEAVE = b"import network;[network.WLAN(i).active(False) for i in (network.STA_IF, network.AP_IF)]\r"  # what was joined
 
 _TODO = "webhal.todo"
@@ -432,22 +434,24 @@ class SerialBoard:
 
     def start(self, rejoin: bool) -> None:
         """ESP8266 keeps its ports until a hard reset; others would lose a USB line by one. Radios outlive both."""
-        prompt = b">>> "
+        give_up = time.monotonic() + _INTERRUPT_S
         try:
-            self._line.serial.write(b"\r\x03\x03\x02")
-            at_prompt = self._until(prompt, 2)
+            self._line.serial.write(_TO_PROMPT)
+            while not self._until(_PROMPT, 1):
+                if time.monotonic() > give_up:
+                    raise self._lost()
+                self._line.serial.write(_TO_PROMPT)  # a board that boots may not have heard it
             if rejoin:
                 self._line.serial.write(_LEAVE)
-                at_prompt = self._until(prompt, _ANSWER_S)
+                self._until(_PROMPT, _ANSWER_S)
             if self._chip == "esp8266":
                 self._line.serial.write(b"import machine;machine.reset()\r")
             else:
                 self._line.serial.write(b"\x04")
-                at_prompt = self._until(b"soft reboot\r\n", _ANSWER_S)
-        except Exception as error:  # mpremote's, pyserial's
+                if not self._until(b"soft reboot\r\n", _ANSWER_S):
+                    raise self._lost()
+        except OSError as error:
             raise self._lost() from error
-        if not at_prompt:
-            raise self._lost()
         self._stopped = False
 
     def address(self, port: int | None, show: Show) -> tuple[str, int]:
