@@ -69,7 +69,7 @@ _RESERVE = 1536
 # together then, and large things find room in what is left. That is worth 2 KB of 44, and costs a board with much
 # memory to spare no time.
 _COLLECTIONS = 4
-# What makes room for another module: these have no classes that must be the same ones for ever, and are seldom needed.
+# What makes room where memory is short: these have no classes that must be the same for ever, and are seldom needed.
 _SPARE = "mistakes head chunked request fields text unicode routing phrases refusing overload link"
 
 
@@ -85,7 +85,7 @@ def __getattr__(name: str) -> object:
     start = _NAMES.find(" " + name + ":") + 1
     home = "webhal." + (_NAMES[start + len(name) + 1 : _NAMES.find(" ", start)] if start else name)
     board = hasattr(gc, "mem_free")
-    spare = _SPARE
+    again = False
     while True:
         try:
             if board:
@@ -104,11 +104,10 @@ def __getattr__(name: str) -> object:
             raise AttributeError(str(error))
         except MemoryError:
             forget(home)
-            if not spare:
+            if again:
                 raise
-            for other in spare.split():
-                forget("webhal." + other)
-            spare = ""
+            make_room()
+            again = True
     if start:
         value = getattr(value, name)
     globals()[name] = value
@@ -119,6 +118,13 @@ if sys.implementation.name == "cpython":
 
     def __dir__() -> "list[str]":
         return sorted(["__version__"] + [each.split(":")[0] for each in _NAMES.split()])
+
+
+def make_room() -> None:
+    """Forget the modules that are seldom needed."""
+    for name in _SPARE.split():
+        if "webhal." + name in sys.modules:
+            forget("webhal." + name)
 
 
 def forget(home: str) -> None:

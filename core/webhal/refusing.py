@@ -24,6 +24,7 @@ def failed(connection: "Connection", server: "Server", error: Exception) -> None
     """
     if isinstance(error, MemoryError):
         connection.release()
+        webhal.make_room()
         gc.collect()
         _may_answer(connection)
         connection.keep = -1

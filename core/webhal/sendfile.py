@@ -37,7 +37,6 @@ class FileStream(Stream):
         if not connection.begun:
             self.prepare()
             self.position = file.tell()
-            self.piece = b""
             return True
         left: "Any" = self.left
         network: "Any" = server.network

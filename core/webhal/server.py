@@ -182,7 +182,8 @@ class Server:
             self.unlisten()
 
     def make_room(self) -> None:
-        """Memory is short: close a connection that idles."""
+        """Memory is short: forget modules that are seldom needed, and close a connection that idles."""
+        webhal.make_room()
         for connection in self.slots.values():
             if connection.phase == "idle":
                 connection.drop(self)

@@ -23,10 +23,9 @@ _DIGITS = 15  # of a Last-Event-ID: as many as a float has, and more than ever t
 class EventStream(Response):
     """A response that never ends by itself: an event for each value of `source`, when there is one.
 
-    source: a Topic, or an iterator, asynchronous or not, of values: str; dict or list, sent as JSON; a tuple
-    (event, data), (event, data, id), of which event and id are str or None; or bytes, an event as it is sent. Of a
-    Topic each event's id is its number, and a client that comes back, with Last-Event-ID, gets what the topic still
-    keeps of what it has missed.
+    source: a Topic, or an iterator, asynchronous or not, of values: str; dict or list, sent as JSON; or a tuple
+    (event, data), (event, data, id), of which event and id are str or None. Of a Topic each event's id is its number,
+    and a client that comes back, with Last-Event-ID, gets what the topic still keeps of what it has missed.
     heartbeat: seconds without an event after which a comment is sent, so that who has left is noticed and proxies
     let the connection be; 0 for none.
     retry: milliseconds after which the browser connects again; by default what it likes, mostly 3 seconds.
@@ -62,6 +61,8 @@ class _Events(Stream):
         self.reader = self.source if response.topic else None
         self.heartbeat = response.heartbeat
         super().begin(server, connection, request)
+        self.kind = _TYPE
+        self.prepare()
         self.piece = b":\n\n" if response.retry is None else b"retry: %d\n\n" % response.retry
         self.alarm = Alarm(server, self.beat, self.heartbeat)
 
@@ -90,14 +91,6 @@ class _Events(Stream):
         else:
             self.listen(connection.start == len(connection.input))
 
-    def next(self, server: "Server", connection: "Connection") -> bool:
-        """What Stream.next does; the source goes on waiting while a heartbeat is sent."""
-        waiting = None if self.piece is None else self.waiting
-        more = super().next(server, connection)
-        if waiting:
-            self.waiting = waiting
-        return more
-
     def wake(self) -> None:
         """What the source waits for is there; it has its turn at once, or when a heartbeat is sent."""
         if self.piece or self.connection.phase == "write":
@@ -110,9 +103,9 @@ class _Events(Stream):
         self.alarm.leave()
 
     def encode(self, piece: "Any") -> "tuple[str, Any]":
-        """A value as an event; one that is made already as it is."""
-        if isinstance(piece, (bytes, memoryview)):
-            return _TYPE, piece
+        """A value as an event; what is waited for as it is."""
+        if hasattr(piece, "park"):
+            return "", piece
         event = number = None
         if isinstance(piece, tuple):
             event = piece[0]

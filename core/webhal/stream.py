@@ -38,6 +38,7 @@ class Stream:
     left: "int | None" = None  # bytes of a Content-Length still to come
     chunked = False
     kind = ""  # of the pieces: the Content-Type if none is set
+    piece: "Any" = b""  # what is still to be sent of the last one
     waiting: "Wait | None" = None  # for what the handler waits
     since = 0  # the body's deadline runs from here,
     resumed = 0  # and the handler has had no need to wait for it since then
@@ -49,8 +50,9 @@ class Stream:
         self.request = request
         self.source = source  # None while it runs, and when it has ended
         self.response = response
-        # What is still to be sent of the last piece, if anything is; set now, because a new entry may lack memory.
-        self.piece: "Any" = None
+        # What came from the handler, until it is made ready to be sent: where memory runs out, nothing of it is lost.
+        # Set now, because a new entry may lack memory, too.
+        self.value: "Any" = None
 
     def begin(self, server: "Server", connection: "Connection", request: "Request") -> None:
         """Take the connection over; the next step begins to answer."""
@@ -106,7 +108,7 @@ class Stream:
             self.deaf = False
         begun = connection.begun
         try:
-            if self.next(server, connection):
+            if self.piece or self.next(server, connection):
                 self.write(server, connection)
             if self.short is not None:
                 self.short = None
@@ -123,17 +125,14 @@ class Stream:
             self.failed(server, connection, webhal.mistakes.unsendable(self.request, self.response, error))
 
     def next(self, server: "Server", connection: "Connection") -> bool:
-        """Run the handler to its next piece, where there is none, and return True; or to where it waits, or to its end.
-
-        What it gave is kept in `piece` until it is sent: where memory runs out meanwhile, nothing of it is lost.
-        """
+        """Run the handler up to its next piece, and return True; or to where it waits, or to its end."""
         if connection.phase == "rest":
             self.resumed = server.now
             connection.phase = "handler"
         if self.waiting:
             self.waiting = None
         source = self.source
-        piece = self.piece
+        piece = self.value
         try:
             if piece is not None:
                 pass
@@ -147,20 +146,23 @@ class Stream:
                     raise StopIteration
             else:
                 piece = next(source)
-            if not hasattr(piece, "park"):
-                self.piece = piece
-                kind, piece = self.encode(piece)
-                if not kind:
-                    raise webhal.mistakes.piece(self.request, piece)
+            self.value = piece
+            kind, data = self.encode(piece)
+            if kind:
                 if not connection.begun:
-                    self.kind = self.kind or kind
+                    self.kind = kind
                     self.prepare()
                 elif self.response:  # its head is sent
                     self.response = None
-                if self.left is not None and self.left < len(piece):
-                    raise webhal.mistakes.left(self.request, self.left - len(piece))
-                self.piece = piece
+                self.piece = data
+                self.value = None
+                if self.left is not None:
+                    self.left -= len(data)
+                    if self.left < 0:
+                        raise webhal.mistakes.left(self.request, self.left)
                 return True
+            if not hasattr(piece, "park"):
+                raise webhal.mistakes.piece(self.request, piece)
         except StopIteration as stop:
             self.end(server, connection, stop.value)
         except (MemoryError, KeyboardInterrupt):
@@ -168,6 +170,7 @@ class Stream:
         except BaseException as error:
             self.failed(server, connection, error)
         else:
+            self.value = None
             self.waiting = piece
             piece.park(self)
             self.listen(piece.reads or connection.start == len(connection.input))
@@ -247,9 +250,7 @@ class Stream:
                 connection.send(server, piece, b"", self)
             else:
                 self.taken(server, connection)
-            if self.left is not None:
-                self.left -= len(piece)
-            self.piece = None
+            self.piece = b""
         else:
             size = min(len(piece), room)
             piece = memoryview(piece)
@@ -258,7 +259,7 @@ class Stream:
                 rest = bytes(rest)
             line = start + b"%x\r\n" % size
             webhal.exchange.join(connection, server, (line, piece[:size], b"\r\n"), b"", self)
-            self.piece = rest or None
+            self.piece = rest
 
     def end(self, server: "Server", connection: "Connection", value: object) -> None:
         """The handler has ended: so has the answer, or `value` is it."""

@@ -1,5 +1,7 @@
 """Lack of memory, wherever it strikes: the request gets a 503, or its connection ends, and the server goes on."""
 
+import sys
+
 from serving import CLOSE, get, hello, serve
 
 import webhal
@@ -93,6 +95,27 @@ def test_in_a_hook_or_an_error_handler():
         assert bench.ask(get("/none")) == BUSY
         assert bench.ask(b"bad\r\n\r\n") == BUSY
         assert b"hello" in bench.ask(get("/", "Connection: close\r\n"))
+
+
+def test_costs_a_board_the_modules_that_are_seldom_needed():
+    app = hello()
+    lacks = [True, False]
+
+    @app.get("/greedy")
+    def greedy(request):
+        assert webhal.unicode and webhal.request
+        if lacks.pop(0):
+            raise MemoryError("of the handler")
+        return "hello"
+
+    with serve(app, harsh=False) as bench:
+        assert bench.ask(get("/greedy")) == BUSY
+        assert "webhal.unicode" not in sys.modules and "webhal.request" not in sys.modules
+        assert b"hello" in bench.ask(get("/greedy", CLOSE))
+        assert "webhal.unicode" in sys.modules
+        bench.net.fail("wait", 1, MemoryError("of the port"))
+        bench.server.step(10)
+        assert "webhal.unicode" not in sys.modules
 
 
 def test_after_the_answer_began_ends_the_connection():
