@@ -5,6 +5,7 @@ import binascii
 from serving import CLOSE, get, hello, raises, serve
 
 from webhal import App, Topic, sleep_ms
+from webhal.sse import EventStream
 from webhal.testing import TestClient
 from webhal.testing.live import frame, handshake
 from webhal.websocket import websocket
@@ -440,3 +441,22 @@ def test_the_accept_of_the_rfc():
         assert client.received.startswith(b"HTTP/1.1 101 Switching Protocols\r\n")
         assert binascii.a2b_base64(b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")
         client.close()
+
+
+def test_whatever_fails_costs_its_own_connection():
+    app = echo()
+    topic = Topic()
+    app.get("/events")(lambda request: EventStream(topic))
+    for operation in ("send", "recv_into", "watch"):
+        for nth in range(1, 14):
+            with serve(app, connections=8, buffer=512) as bench:
+                bench.net.fail(operation, nth, OSError("it failed"))
+                for request in (handshake("/ws") + frame(TEXT, b"a"), get("/events")):
+                    client = bench.connect(request)
+                    bench.run(20)
+                    topic.publish("live")
+                    bench.run(20)
+                    client.close()
+                assert bench.ask(get("/", CLOSE)).endswith(b"hello") or bench.ask(get("/", CLOSE)).endswith(b"hello")
+                bench.until(lambda: not topic.waiting)
+                bench.take_log()

@@ -23,6 +23,6 @@ async def serving(app):
             await task
 
 
-def run(main):
-    """asyncio.run, bounded."""
-    return asyncio.run(asyncio.wait_for(main, PATIENCE_S))
+def run(main, runner=asyncio.run):
+    """asyncio.run, or another's, bounded."""
+    return runner(asyncio.wait_for(main, PATIENCE_S))

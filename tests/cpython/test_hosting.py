@@ -6,6 +6,7 @@ import socket
 import sys
 import threading
 
+import hosted
 import pytest
 from hosted import PATIENCE_S, run, serving
 
@@ -15,6 +16,13 @@ from webhal.sse import EventStream
 from webhal.testing import TestClient
 from webhal.topic import Event
 from webhal_cpython.network import Network, SelectNetwork
+
+
+@pytest.fixture(autouse=True, params=["asyncio", "uvloop"])
+def loop(request, monkeypatch):
+    """Each test in a loop of each."""
+    runner = pytest.importorskip(request.param).run
+    monkeypatch.setitem(globals(), "run", lambda main: hosted.run(main, runner))
 
 
 @pytest.fixture(autouse=True)
