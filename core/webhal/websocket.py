@@ -455,7 +455,10 @@ class WebSocket:
         self.message = message
         receiver = self.receiver
         self.receiver = None
-        if receiver:
+        if receiver and receiver.task is self.job:  # the handler goes on at once
+            self.job.waiting = None
+            self.job.step(self.server)
+        elif receiver:
             receiver.wake()
 
     # -- sending ------------------------------------------------------------------------------------------
