@@ -158,6 +158,8 @@ class _Running(Wait):
         reader = self.reader
         if reader:
             reader.wait.park(task)
+            if task.connection.start < len(task.connection.input):  # which came before
+                reader.wake()
 
     def cancel(self) -> None:
         """Cancel it; it may go on, in its `finally`."""

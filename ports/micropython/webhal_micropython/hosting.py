@@ -121,7 +121,10 @@ class _Running(Wait):
         """Let `task.wake` be called when there is a piece, or the end."""
         self.task = task
         if self.reads:
-            self.host.readers[task.connection].what.park(task)
+            reader = self.host.readers[task.connection]
+            reader.what.park(task)
+            if task.connection.start < len(task.connection.input):  # which came before
+                reader.wake()
 
     def work(self) -> "Any":
         """Run it: hand its pieces over, and yield what it yields besides, which is asyncio's."""
