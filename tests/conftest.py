@@ -14,6 +14,15 @@ def pytest_addoption(parser):
     parser.addoption("--bits", choices=("32", "64"), default="64", help="word size of the `micropython` fixture")
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "words32: for a MicroPython with 32-bit words only")
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("bits") != "32":
+        items[:] = [item for item in items if not item.get_closest_marker("words32")]
+
+
 @pytest.fixture(scope="session")
 def micropython(pytestconfig):
     """The path of a real MicroPython; where there is none the test is skipped, under CI it fails."""
