@@ -51,13 +51,11 @@ class Server:
     host: "Host | None" = None  # who steps it, and runs its coroutines, where asyncio does
     clock: "list[sleep_ms] | None" = None  # those that sleep, the latest first
     jobs: "list[Job] | None" = None  # what runs beside serving
-    listener: "Any" = None
     stopping = False
     retry = 0  # ms between two tries of a lost link
     failure: "BaseException | None" = None  # of what the application does at start: the next step raises it
     full = False  # clients wait that cannot be accepted, so
     closes = 0  # that many of the next answers close their connections
-    place: "tuple[int, str] | None" = None  # the listener's port and host, once it serves
 
     def __init__(
         self, app: "App", network: "Network", full: "Limits | None" = None, **limits: "Unpack[Limits]"
@@ -75,6 +73,8 @@ class Server:
         self.again: "list[Connection | Job]" = []  # it is their turn in the next step, which does not wait
         # ms: of this step, of the last tick, and when accepting while full, or the link, was last tried; or stop called
         self.now = self.ticked = self.tried = network.ticks_ms()
+        self.listener: "Any" = None
+        self.place: "tuple[int, str] | None" = None  # the listener's port and host, once it serves
 
     def open(self, port: int = 80, host: str = "", timeout_ms: int = 30000) -> None:
         """Bring the link up and listen. Raises what starting.listen does."""
@@ -203,9 +203,9 @@ class Server:
                 accept = True
         return accept
 
-    def turn(self, who: "Any") -> None:
+    def turn(self, work: "Any") -> None:
         """A connection, or a job, goes on in the next step."""
-        self.again.append(who)
+        self.again.append(work)
         if self.host:
             self.host.wake()
 
