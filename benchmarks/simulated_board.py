@@ -154,7 +154,9 @@ def _compile(folder: Path, target: Path, optimise: int) -> None:
         with contextlib.suppress(CompileError):
             compiled.write_bytes(compile_mpy(file.read_text(), file.name, optimise))
     for file in folder.rglob("*.txt"):  # of templates
-        shutil.copy(file, target / file.relative_to(folder))
+        copy = target / file.relative_to(folder)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, copy)
 
 
 # -- servers -------------------------------------------------------------------------------------------
