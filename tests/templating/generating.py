@@ -2,7 +2,7 @@
 
     python tests/templating/generating.py --examples 20000 --seed 7 [--micropython PATH]
 
-What is known to differ, and is told in docs/application.md, is not made up: it has tests of its own.
+What is known to differ, and is told in docs/templates.md, is not made up: it has tests of its own.
 """
 
 from __future__ import annotations
