@@ -1,6 +1,6 @@
 """A file manager: lists the files of a folder, takes uploads of any size, sends files, deletes them.
 
-    webhal run examples/file_manager/app.py
+    pip install '.[templates]' && webhal run examples/file_manager/app.py
 
 The folder is `files` in the current one; on a board that is /files. Whoever reaches the server may do all that: where
 others are in the network, put a password before it (docs/application.md, Hooks).
