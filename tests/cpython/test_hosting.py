@@ -291,6 +291,22 @@ def test_jobs_are_tasks_too():
     assert seen[:4] == ["start", "tick", "tick", "tick"] and seen[-2:] == ["job", "stop"]
 
 
+def test_a_server_is_stepped_in_time_though_nobody_connects():
+    app = App()
+    runs = []
+
+    @app.every(0.007)
+    def count():
+        runs.append(1)
+
+    async def main():
+        async with serving(app):
+            while len(runs) < 30:
+                await asyncio.sleep(0.05)
+
+    run(main())
+
+
 def test_what_a_start_handler_raises_is_raised_by_serve():
     app = App()
 

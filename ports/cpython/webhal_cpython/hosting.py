@@ -53,7 +53,7 @@ class Host:
         self.ended: asyncio.Future[None] = self.loop.create_future()
         self.readers: dict[Connection, _Waiter] = {}  # who waits for a request's body
         self.soon = True  # a step is due at once
-        self.due = 0.0  # when it is due else, by the loop's clock
+        self.due = 0.0  # when it is due else, by the loop's clock; 0 where no timer runs
         self.timer: asyncio.Handle = self.loop.call_soon(self.step)
         self.loop.add_reader(self.descriptor, self.step)
         server.host = self
@@ -73,6 +73,11 @@ class Host:
                 self.loop.call_soon_threadsafe(self.step)
             else:
                 self.loop.call_soon(self.step)
+
+    def ring(self) -> None:
+        """The timer has run out: for uvloop, which counts milliseconds, that may be a little before it is due."""
+        self.due = 0.0
+        self.step()
 
     def step(self) -> None:
         """Step the server, and see when it wants the next step."""
@@ -102,9 +107,9 @@ class Host:
             due = now + _FULL_S
         elif server.clock:
             due = min(due, now + server.clock[-1].left(server.network.ticks_ms()) / 1000)
-        if due < self.due or self.due <= now:
+        if not self.due or due < self.due:
             self.timer.cancel()
-            self.timer = self.loop.call_at(due, self.step)
+            self.timer = self.loop.call_at(due, self.ring)
             self.due = due
 
     def run(self, source: Any) -> Any:
