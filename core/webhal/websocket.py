@@ -167,6 +167,7 @@ class WebSocket:
     asked = False  # whether a ping waits for its answer
     heard = False  # whether anything has come since the last alarm
     deaf = False  # whether input is left where it is
+    again = False  # whether it has its turn in the next step
     decoder: "Any" = None  # of a text in parts, on a PC: no more of it is read than is UTF-8
     deflate: "Any" = None  # compresses messages, on a PC, where the client can
     deflated = False  # whether the message of which fragments have come is compressed
@@ -209,9 +210,6 @@ class WebSocket:
             payload = message.encode()
         elif not isinstance(message, (bytes, bytearray, memoryview)):
             raise TypeError("a message is str or bytes, not %r" % (message,))
-        if self.deflate and not self.closed:
-            opcode |= _DEFLATED
-            payload = self.deflate.compress(payload)
         self._send(opcode, payload)
         return _Room(self)
 
@@ -250,7 +248,7 @@ class WebSocket:
         self.job = job = Job(self._talk())
         job.begin(server)
         if connection.start < len(connection.input):  # which came with the handshake
-            server.turn(connection)
+            self.turn()
         connection.send(server, head, b"", self)
         if "response" in server.app.events:
             server.app.emit("response", request, 101, 0)
@@ -271,7 +269,10 @@ class WebSocket:
         self._parse()
 
     def step(self, server: "Server", connection: "Connection") -> None:
-        """More frames are here, or somebody takes their messages now."""
+        """More frames are here, or are to be sent, or somebody takes their messages now."""
+        self.again = False
+        if self.waiting and connection.phase != "write":
+            self._write(*self.waiting.pop(0))
         message = self.message
         if message is not None and self.on_message:
             self.message = None
@@ -283,12 +284,18 @@ class WebSocket:
         connection.phase = "handler"
         connection.begun = 1  # whatever comes, no HTTP answer may follow
         if self.waiting:
-            self._write(*self.waiting.pop(0))
-        if not self.waiting:
+            self.turn()  # not now: where the client takes many at once, each would go deeper
+        else:
             senders = self.senders
             self.senders = []
             for sender in senders:
                 sender.wake()
+
+    def turn(self) -> None:
+        """Have a turn in the next step, one."""
+        if not self.again:
+            self.server.turn(self.connection)
+            self.again = True
 
     def cancel(self) -> None:
         """The connection is gone."""
@@ -309,9 +316,9 @@ class WebSocket:
                 if not (self.left or self._begin_frame()) or not self._take():
                     self.listen()
                     return
-            self.server.turn(self.connection)
+            self.turn()
         except Violation as violation:
-            self._close(violation.args[0], "")
+            self._leave(bytes((violation.args[0] >> 8, violation.args[0] & 255)))
 
     def listen(self) -> None:
         """All that is here was taken: receive more."""
@@ -467,11 +474,14 @@ class WebSocket:
         """Send a frame, when there is room."""
         if self.closed:
             raise OSError("the WebSocket is closed")
+        if opcode == _PONG:  # an earlier one is not needed any more (5.5.3)
+            self.waiting = [frame for frame in self.waiting if frame[0] != _PONG]
+        elif len(self.waiting) >= _MOST_WAITING:
+            raise OSError("too much waits to be sent: await ws.send(…)")
+        elif self.deflate and opcode < _CLOSE:  # what is compressed must be sent, for the next refers to it
+            opcode |= _DEFLATED
+            payload = self.deflate.compress(payload)
         if self.connection.phase == "write" or self.waiting:
-            if opcode == _PONG:  # an earlier one is not needed any more (5.5.3)
-                self.waiting = [frame for frame in self.waiting if frame[0] != _PONG]
-            elif len(self.waiting) >= _MOST_WAITING:
-                raise OSError("too much waits to be sent: await ws.send(…)")
             self.waiting.append((opcode, payload))
         else:
             self._write(opcode, payload)
@@ -508,8 +518,8 @@ class WebSocket:
         connection = self.connection
         connection.input = b""
         connection.start = 0
-        if connection.phase == "write":
-            self.waiting = [(_CLOSE, payload)]
+        if connection.phase == "write" or self.waiting:
+            self.waiting.append((_CLOSE, payload))
         else:
             self._write(_CLOSE, payload)
 
@@ -549,12 +559,13 @@ class WebSocket:
 
     def _ring(self) -> int:
         """Nothing has come for a while, or something has: ask, or give up; milliseconds until the next time."""
-        if self.heard:
+        # What the client sends is not read while it is sent to, for which there is a deadline, or a message waits.
+        if self.heard or self.connection.phase == "write" or self.waiting or self.message is not None:
             self.heard = self.asked = False
         elif self.asked:
             self.connection.drop(self.server)
             return 0
-        elif self.connection.phase != "write":
+        else:
             self.asked = True
             self._send(_PING, b"")
         return self.ping
@@ -567,7 +578,7 @@ class WebSocket:
                 yield from awaited(self.server, result)
                 self._close(NORMAL, "")
             elif self.message is not None:
-                self.server.turn(self.connection)
+                self.turn()
         except (Cancelled, GeneratorExit, KeyboardInterrupt):
             self._close(AWAY, "")
             raise
@@ -599,7 +610,7 @@ class _Receive(Wait):
         ws.message = None
         if not ws.closed:
             if ws.connection.start < len(ws.connection.input):
-                ws.server.turn(ws.connection)  # for what is behind it
+                ws.turn()  # for what is behind it
             else:
                 ws.listen()
         raise StopIteration(message)

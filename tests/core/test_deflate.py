@@ -3,13 +3,16 @@
 import sys
 
 if sys.implementation.name == "cpython":
+    import hashlib
     import zlib
 
     from serving import serve
     from test_websocket import CLOSING, NORMAL, PROTOCOL, close, echo, frames
 
+    from webhal import App
     from webhal.deflate import agree
     from webhal.testing.live import frame, handshake
+    from webhal.websocket import websocket
 
     NUMBERS = b" ".join(b"%d" % (n * n) for n in range(100))
     TAIL = b"\x00\x00\xff\xff"
@@ -29,6 +32,10 @@ if sys.implementation.name == "cpython":
             bench.until(lambda: client.state != "open")
             data = client.received[len(head) + 4 :]
             client.close()
+        return split(data)
+
+    def split(data):
+        """(first byte, payload) of each frame."""
         found = []
         while data:
             size, start = data[1], 2
@@ -78,6 +85,41 @@ if sys.implementation.name == "cpython":
                 got.append(unpacker.decompress(payload + TAIL))
             assert got == [NUMBERS, b"plain", NUMBERS]
             assert (len(answer[2][1]) < len(answer[0][1])) == ("takeover" not in offer)
+
+    def test_what_there_was_no_room_for_is_not_referred_to():
+        app = App()
+
+        @app.get("/")
+        @websocket
+        def talk(request, ws):
+            def answer(message):
+                for text in texts:
+                    try:
+                        ws.send(text)
+                    except OSError:
+                        refused.append(text)
+
+            ws.on_message = answer
+
+        texts = [hashlib.sha256(b"%d" % n).hexdigest() for n in range(30)]
+        refused = []
+        with serve(app) as bench:
+            client = bench.connect(handshake("/", "Sec-WebSocket-Extensions: permessage-deflate\r\n"))
+            bench.until(lambda: client.received.find(b"\r\n\r\n") > 0)
+            client.read()
+            client.window = 10
+            client.send(frame(1, b"a"))
+            bench.run(1000)
+            assert refused
+            client.window = None
+            bench.run(1000)
+            texts = refused[:5]
+            client.send(frame(1, b"b"))
+            bench.run(1000)
+            unpacker = zlib.decompressobj(wbits=-15)
+            got = [unpacker.decompress(payload + TAIL).decode() for _, payload in split(client.received)]
+            assert got[-5:] == texts
+            client.close()
 
     def test_what_ends_it():
         for data, code in (

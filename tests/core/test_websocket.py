@@ -282,19 +282,19 @@ def test_a_handler_that_waits_for_something_else_is_cancelled_when_the_client_le
             seen.append("end")
 
     with serve(app) as bench:
-        for resets in (True, False):
+        for last in (b"", close(1000), frame(3)):
             client = bench.connect(handshake("/"))
             bench.until(lambda: topic.waiting)
             topic.publish("live")
             bench.until(lambda client=client: client.received.endswith(b"\x81\x04live"))
-            if resets:
-                client.reset()
+            if last:
+                client.send(last)
             else:
-                client.send(close(1000))
+                client.reset()
             bench.until(lambda: not bench.server.jobs and not topic.waiting)
             client.close()
             bench.quiet()
-    assert seen == ["end", "end"]
+    assert seen == ["end", "end", "end"]
 
 
 def test_a_def_handler_sets_what_is_called():
@@ -318,6 +318,29 @@ def test_a_def_handler_sets_what_is_called():
         peer = bench.connect(handshake("/") + frame(TEXT, b"early") + frame(TEXT, b"bird"))
         bench.until(lambda: peer.received.endswith(b"\x81\x05EARLY\x81\x04BIRD"))
         peer.close()
+
+
+def test_what_was_sent_goes_before_the_close():
+    app = App()
+
+    @app.get("/")
+    @websocket
+    def talk(request, ws):
+        def answer(message):
+            for text in ("~" * 1000, "b", "c"):
+                ws.send(text)
+            ws.close()
+
+        ws.on_message = answer
+
+    with serve(app, buffer=512) as bench:
+        client = bench.connect(handshake("/") + frame(TEXT, b"a"))
+        client.window = 300
+        bench.run(1000)
+        client.window = None
+        bench.until(lambda: client.state != "open")
+        assert client.received.endswith(b"~\x81\x01b\x81\x01c\x88\x02" + NORMAL)
+        client.close()
 
 
 def test_a_fault_in_what_is_called():
@@ -345,6 +368,24 @@ def test_who_is_silent_is_asked_and_who_does_not_answer_is_lost():
         dead.close()
         alive.close()
         bench.until(lambda: not bench.server.slots and not bench.server.clock)
+
+
+def test_who_answers_is_not_lost_while_a_handler_takes_its_time():
+    app = App()
+    seen = []
+
+    @app.get("/")
+    @websocket(ping=5)
+    async def talk(request, ws):
+        async for message in ws:
+            seen.append(message)
+            await sleep_ms(20_000)
+
+    with serve(app) as bench:
+        client = bench.connect(handshake("/") + frame(TEXT, b"a") + frame(TEXT, b"b"))
+        bench.run(21_000)
+        assert seen == ["a", "b"] and client.state == "open"
+        client.close()
 
 
 def test_who_does_not_read_is_bounded_and_closed():
@@ -392,6 +433,26 @@ def test_a_flood_of_pings_costs_its_own_connection():
         assert bench.ask(get("/", CLOSE)).endswith(b"hello")
         client.send(frame(TEXT, b"last"))
         bench.until(lambda: client.received.endswith(b"\x81\x04last"))
+        client.close()
+
+
+def test_a_flood_of_messages_leaves_the_others_their_turns():
+    count = [0]
+    app = App()
+
+    @app.get("/")
+    @websocket
+    async def talk(request, ws):
+        async for message in ws:
+            count[0] += 1
+
+    with serve(app, harsh=False) as bench:
+        client = bench.connect(handshake("/") + 200 * frame(TEXT))
+        before = 0
+        while count[0] < 200:
+            bench.server.step(1)
+            assert count[0] - before <= 128 and len(bench.server.again) <= 2
+            before = count[0]
         client.close()
 
 
