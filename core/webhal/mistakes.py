@@ -34,7 +34,7 @@ _WORDS = {
     "headers": "not a response field: %r: %r",
     "json": "JSON has no %r",
     "read": "read takes a number of bytes, at least 1, not %r",
-    "event": "not the name or the id of an event: %r",
+    "event": "an event's name and id are str, of one line, not %r",
 }
 if sys.implementation.name == "cpython":  # boards do not look
     _WORDS["promised"] = "Content-Length is a number of bytes, not %r"

@@ -55,6 +55,7 @@ class _Events(Stream):
     """A Stream whose head leaves at once, and whose pieces are events."""
 
     response: "EventStream"
+    alarm: "Alarm | None" = None
 
     def begin(self, server: "Server", connection: "Connection", request: "Request") -> None:
         response = self.response
@@ -100,7 +101,8 @@ class _Events(Stream):
 
     def cancel(self) -> None:
         super().cancel()
-        self.alarm.leave()
+        if self.alarm:  # where memory ran out before, there is none
+            self.alarm.leave()
 
     def encode(self, piece: "Any") -> "tuple[str, Any]":
         """A value as an event; what is waited for as it is."""
@@ -121,7 +123,7 @@ class _Events(Stream):
         text = ""
         for name, value in (("event", event), ("id", number)):
             if value is not None:
-                if "\n" in value or "\r" in value or "\0" in value:
+                if not isinstance(value, str) or "\n" in value or "\r" in value or "\0" in value:
                     raise webhal.mistakes.value("event", value)
                 text += "%s: %s\n" % (name, value)
         for line in piece.replace("\r\n", "\n").replace("\r", "\n").split("\n"):

@@ -53,10 +53,18 @@ def test_fields_and_retry():
 
 
 def test_what_cannot_be_sent():
-    for value, kind in ((("a\nb", "c"), "ValueError"), ((None, "c", "\0"), "ValueError"), (5, "TypeError")):
+    for value, kind in ((("a\nb", "c"), "ValueError"), ((None, "c", "\0"), "ValueError"), ((None, "c", 7), "ValueError"), (5, "TypeError")):
         with serve(streaming(value)) as bench:
             assert joined(bench.ask(get("/", CLOSE))) == b":\n\n"
             assert bench.take_log() == [kind]
+
+
+def test_a_stream_that_cannot_begin_costs_its_request_alone():
+    app = App()
+    app.get("/")(lambda request: EventStream(Topic(), heartbeat=1 << 20))  # longer than can be slept
+    with serve(app) as bench:
+        assert bench.ask(get("/", CLOSE)).startswith(b"HTTP/1.1 500 ")
+        assert bench.take_log() == ["TypeError"]
 
 
 def test_the_head_leaves_at_once_and_comments_tell_that_the_stream_lives():
