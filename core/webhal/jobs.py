@@ -24,7 +24,7 @@ _UNWIND_MS = 10000  # what a job that was cancelled has to end in
 class Job:
     """Runs a generator, or coroutine, to its end. What it raises is logged, and ends nothing else."""
 
-    server: "Server"
+    server: "Server | None" = None
     waiting: "Wait | None" = None
     since: "int | None" = None  # when it was cancelled,
     error: "BaseException | None" = None  # which it is told where it waits next
@@ -35,6 +35,8 @@ class Job:
 
     def begin(self, server: "Server") -> None:
         """Belong to a server, whose next step runs it."""
+        if self.source is None:  # it was cancelled before there was one
+            return
         self.server = server
         server.jobs = (server.jobs or []) + [self]
         server.turn(self)
@@ -52,7 +54,11 @@ class Job:
 
     def cancel(self) -> None:
         """Raise Cancelled where it waits; its `finally` runs to its end, for at most ten seconds. Idempotent."""
-        if self.since is None:
+        if self.server is None:
+            if self.source:
+                self.source.close()
+                self.source = None
+        elif self.since is None:
             self.since = self.server.network.ticks_ms()
             if self.source is None:
                 self.error = Cancelled()
@@ -73,12 +79,16 @@ class Job:
                     source.close()
                     raise TypeError("a job waits for what webhal offers, not for %r" % (waiting,))
                 error = self.error
-                if not error:
+                if error:
+                    self.error = None
+                    continue
+                try:
+                    waiting.park(self)
                     break
-                self.error = None
+                except Exception as another:  # it cannot be waited for
+                    error = another
             self.source = source
             self.waiting = waiting
-            waiting.park(self)
         except (StopIteration, Cancelled):
             pass
         except KeyboardInterrupt:

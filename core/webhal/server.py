@@ -98,6 +98,8 @@ class Server:
             connection.drop(self)
         for job in list(self.jobs or ()):
             job.drop(self)
+        if self.app.server is self:
+            self.app.server = None  # what is spawned from now on waits for the next
 
     def unlisten(self) -> None:
         """Close the listener."""

@@ -79,7 +79,7 @@ class sleep_ms(Wait):
             if sys.implementation.name == "cpython":
                 self.awaited = True
             raise TypeError("sleep_ms takes milliseconds as an int, at most %d, not %r" % (_MOST_MS, ms))
-        self.ms = ms
+        self.ms = max(0, ms)  # or it would come before what is due while that is woken
 
     def __next__(self) -> Wait:
         if self.task:

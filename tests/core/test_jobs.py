@@ -3,6 +3,8 @@
 from serving import CLOSE, get, hello, raises, serve
 
 from webhal import App, sleep_ms
+from webhal.testing.live import frame, handshake
+from webhal.websocket import websocket
 
 ENDS_MS = 11_000  # more than a cancelled handler has
 
@@ -208,6 +210,82 @@ def test_a_job_that_is_cancelled_before_it_ran_or_by_itself():
         bench.ask(get("/spawn", CLOSE))
         bench.run(100)
         assert seen == ["cancelled", "end"] and not bench.server.jobs
+
+
+def test_a_job_that_is_cancelled_before_the_server_never_runs():
+    app = hello()
+    seen = []
+
+    async def work():
+        seen.append("ran")
+
+    job = app.spawn(work())
+    job.cancel()
+    job.cancel()
+    with serve(app) as bench:
+        bench.run(100)
+        assert not seen and not bench.server.jobs
+
+
+def test_what_is_spawned_between_two_servers_runs_in_the_next():
+    app = hello()
+    seen = []
+
+    async def work():
+        seen.append("ran")
+
+    with serve(app):
+        pass
+    app.spawn(work())
+    assert not seen
+    with serve(app) as bench:
+        bench.run(100)
+        assert seen == ["ran"]
+
+
+def test_a_job_is_told_that_it_cannot_wait():
+    app = hello()
+    seen = []
+
+    async def second(ws):
+        try:
+            await ws.receive()
+        except RuntimeError as error:
+            seen.append(str(error))
+
+    @app.get("/ws")
+    @websocket
+    async def talk(request, ws):
+        app.spawn(second(ws))
+        async for message in ws:
+            seen.append(message)
+
+    with serve(app) as bench:
+        client = bench.connect(handshake("/ws"))
+        bench.until(lambda: seen)
+        assert seen[0].startswith("somebody waits") and len(bench.server.jobs) == 1
+        client.send(frame(1, b"a"))
+        bench.until(lambda: seen[-1] == "a")
+        client.close()
+
+
+def test_a_finally_that_has_no_time_to_sleep():
+    app = hello()
+    seen = []
+
+    @app.get("/ws")
+    @websocket(ping=1)
+    async def talk(request, ws):
+        try:
+            await sleep_ms(1_000_000)
+        finally:
+            await sleep_ms(-5)
+            seen.append("end")
+
+    with serve(app) as bench:
+        bench.connect(handshake("/ws"))
+        bench.until(lambda: seen)
+        assert not bench.server.slots and not bench.server.clock
 
 
 def test_a_job_that_is_cancelled_when_it_was_woken_waits_anew():
