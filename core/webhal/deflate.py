@@ -40,6 +40,10 @@ class Deflate:
             payload: bytes = unpacker.decompress(data + _TAIL, limit + 1)
         except zlib.error:
             raise ValueError("not deflated") from None
+        if unpacker.eof:  # a final block: what comes next refers to nothing before (7.2.3.4)
+            self.unpacker = None
+            if unpacker.unused_data.strip(b"\0") != _TAIL.strip(b"\0"):
+                raise ValueError("more behind the final block")
         return payload if len(payload) <= limit and not unpacker.unconsumed_tail else None
 
 

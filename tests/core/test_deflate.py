@@ -86,6 +86,18 @@ if sys.implementation.name == "cpython":
             assert got == [NUMBERS, b"plain", NUMBERS]
             assert (len(answer[2][1]) < len(answer[0][1])) == ("takeover" not in offer)
 
+    def test_messages_that_end_with_a_final_block():
+        texts = (b"Hello", b"World", b"")
+        data = b""
+        for text in texts:
+            packer = zlib.compressobj(wbits=-15)
+            data += frame(0x41, packer.compress(text) + packer.flush() + b"\0")
+        unpacker = zlib.decompressobj(wbits=-15)
+        assert tuple([unpacker.decompress(payload + TAIL) for _, payload in exchange(data)[:3]]) == texts
+        block = zlib.compressobj(wbits=-15)
+        data = frame(0x41, 2 * (block.compress(b"a") + block.flush()))
+        assert exchange(data) == [(0x88, PROTOCOL[1])]
+
     def test_what_there_was_no_room_for_is_not_referred_to():
         app = App()
 
