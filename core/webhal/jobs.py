@@ -24,7 +24,7 @@ _UNWIND_MS = 10000  # what a job that was cancelled has to end in
 class Job:
     """Runs a generator, or coroutine, to its end. What it raises is logged, and ends nothing else."""
 
-    server: "Server | None" = None
+    server: "Server" = None  # type: ignore[assignment] # until it belongs to one
     waiting: "Wait | None" = None
     since: "int | None" = None  # when it was cancelled,
     error: "BaseException | None" = None  # which it is told where it waits next

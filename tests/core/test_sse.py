@@ -53,7 +53,12 @@ def test_fields_and_retry():
 
 
 def test_what_cannot_be_sent():
-    for value, kind in ((("a\nb", "c"), "ValueError"), ((None, "c", "\0"), "ValueError"), ((None, "c", 7), "ValueError"), (5, "TypeError")):
+    for value, kind in (
+        (("a\nb", "c"), "ValueError"),
+        ((None, "c", "\0"), "ValueError"),
+        ((None, "c", 7), "ValueError"),
+        (5, "TypeError"),
+    ):
         with serve(streaming(value)) as bench:
             assert joined(bench.ask(get("/", CLOSE))) == b":\n\n"
             assert bench.take_log() == [kind]
