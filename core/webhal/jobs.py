@@ -191,9 +191,10 @@ def _spawned(job: Job, source: "Any") -> "Generator[Any, Any, None]":
     """Run a coroutine, when the server comes to it."""
     try:
         yield
-        yield from awaited(job.server, source)
-    finally:
-        source.close()  # it may never have begun
+    except BaseException:  # it never begins
+        source.close()
+        raise
+    yield from awaited(job.server, source)
 
 
 def unwind(server: "Server", source: "Any", waiting: "Wait") -> None:

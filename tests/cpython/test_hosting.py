@@ -341,6 +341,41 @@ def test_serve_that_is_cancelled_lets_handlers_finish():
     run(main())
 
 
+def test_serve_that_is_cancelled_twice_cancels_jobs_as_asyncio_does():
+    app = App()
+    seen = []
+
+    async def work():
+        try:
+            await asyncio.sleep(100)
+        finally:
+            seen.append("finally")
+            try:
+                await asyncio.sleep(100)
+            finally:
+                await asyncio.sleep(0)
+                seen.append("end")
+
+    app.spawn(work())
+
+    async def main():
+        listening = asyncio.Event()
+        app.on("listen")(lambda address, port: listening.set())
+        task = asyncio.create_task(serve(app, port=0, host="127.0.0.1"))
+        await listening.wait()
+        await asyncio.sleep(0.05)
+        task.cancel()
+        while not seen:
+            await asyncio.sleep(0.01)
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        await asyncio.sleep(0.05)
+        assert seen == ["finally", "end"]
+
+    run(main())
+
+
 def test_several_servers_in_one_loop_and_loops_in_threads():
     def hello(name):
         app = App()
