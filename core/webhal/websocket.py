@@ -255,7 +255,7 @@ class WebSocket:
 
     def ready(self, server: "Server", connection: "Connection") -> None:
         """The socket may be readable."""
-        if self.message is not None or connection.start < len(connection.input) >= server.head:
+        if self.message is not None or self.again:  # what is here comes first
             self.deaf = True
             server.network.watch(connection.socket, False, False)
             return

@@ -436,6 +436,25 @@ def test_a_flood_of_pings_costs_its_own_connection():
         client.close()
 
 
+def test_input_that_ends_within_a_frame_s_head_is_read_on():
+    count = [0]
+    app = App()
+
+    @app.get("/")
+    @websocket
+    async def talk(request, ws):
+        while await ws.receive() is not None:
+            count[0] += 1
+
+    with serve(app, harsh=False, buffer=512, head=500) as bench:
+        client = bench.connect(handshake("/"))
+        bench.run(100)
+        client.send(300 * frame(TEXT))  # of 6 bytes
+        bench.run(1000)
+        assert count == [300]
+        client.close()
+
+
 def test_a_flood_of_messages_leaves_the_others_their_turns():
     count = [0]
     app = App()
