@@ -7,6 +7,7 @@ others are in the network, put a password before it (docs/application.md, Hooks)
 """
 
 import os
+import sys
 
 from webhal import App, abort, redirect
 from webhal.multipart import parts
@@ -14,7 +15,8 @@ from webhal.static import StaticFiles, send_file, static_url
 from webhal.templates import render
 
 PORT = 8000
-FOLDER = os.getcwd().rstrip("/") + "/files"
+# On a board not beside the application, which may lie in ROM, or in a folder that the next deployment leaves.
+FOLDER = ("" if sys.platform not in ("linux", "darwin", "win32") else os.getcwd().rstrip("/")) + "/files"
 REGULAR = 0x8000  # in the mode of a file that is neither a folder nor a device
 
 app = App()

@@ -64,7 +64,7 @@ class Network:
         return webhal_micropython.link.listen(self, port, host, backlog)
 
     def accept(self, listener: "Any") -> "tuple[Any, tuple[str, int]] | None":
-        bytearray(128)  # more than what follows takes: who cannot be accepted for lack of memory shall go on waiting
+        bytearray(256)  # more than what follows takes: who cannot be accepted for lack of memory shall go on waiting
         try:
             accepted, peer = listener.accept()
         except OSError as error:
