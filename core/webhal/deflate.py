@@ -7,7 +7,7 @@ import zlib
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    pass
 
 _NAME = "permessage-deflate"
 _TAIL = b"\x00\x00\xff\xff"  # of each message, and not sent (7.2.1)
@@ -17,33 +17,28 @@ _BITS = [str(bits) for bits in range(8, _LARGEST + 1)]
 
 
 class Deflate:
-    """Compresses and decompresses the messages of one connection."""
+    """Compresses and decompresses the messages of one connection, each by itself.
 
-    def __init__(self, server_bits: int, server_forgets: bool, client_forgets: bool) -> None:
-        self.server_bits = server_bits
-        self.server_forgets = server_forgets
-        self.client_forgets = client_forgets
-        self.packer: "Any" = None
-        self.unpacker: "Any" = None
+    Were they to refer to earlier ones, each client would take some 90 KB for as long as it is connected.
+    """
+
+    def __init__(self, bits: int) -> None:
+        self.bits = bits  # of the window with which the client decompresses
 
     def compress(self, payload: bytes) -> bytes:
         """The payload of a message as it is sent."""
-        packer = self.packer or zlib.compressobj(wbits=-self.server_bits)
-        self.packer = None if self.server_forgets else packer
+        packer = zlib.compressobj(wbits=-self.bits)
         return packer.compress(payload) + packer.flush(zlib.Z_SYNC_FLUSH)[: -len(_TAIL)]
 
     def decompress(self, data: bytes, limit: int) -> "bytes | None":
         """The payload that was sent as `data`; None where it is larger than `limit`. Raises ValueError for no such."""
-        unpacker = self.unpacker or zlib.decompressobj(wbits=-_LARGEST)
-        self.unpacker = None if self.client_forgets else unpacker
+        unpacker = zlib.decompressobj(wbits=-_LARGEST)
         try:
             payload: bytes = unpacker.decompress(data + _TAIL, limit + 1)
         except zlib.error:
             raise ValueError("not deflated") from None
-        if unpacker.eof:  # a final block: what comes next refers to nothing before (7.2.3.4)
-            self.unpacker = None
-            if unpacker.unused_data.strip(b"\0") != _TAIL.strip(b"\0"):
-                raise ValueError("more behind the final block")
+        if unpacker.eof and unpacker.unused_data.strip(b"\0") != _TAIL.strip(b"\0"):
+            raise ValueError("more behind the final block")
         return payload if len(payload) <= limit and not unpacker.unconsumed_tail else None
 
 
@@ -72,11 +67,8 @@ def _take(parameters: "list[str]") -> "tuple[str, Deflate] | None":
         ):
             return None
         values[name] = value
-    answer = [_NAME] + [name for name in ("server_no_context_takeover", "client_no_context_takeover") if name in values]
+    answer = _NAME + "; server_no_context_takeover; client_no_context_takeover"  # asked for or not (7.1.1)
     bits = values.get("server_max_window_bits")
     if bits:
-        answer.append("server_max_window_bits=" + bits)
-    deflate = Deflate(
-        int(bits or _LARGEST), "server_no_context_takeover" in values, "client_no_context_takeover" in values
-    )
-    return "; ".join(answer), deflate
+        answer += "; server_max_window_bits=" + bits
+    return answer, Deflate(int(bits or _LARGEST))

@@ -40,6 +40,7 @@ _RESERVED = 0x70
 _DEFLATED = 0x40  # a message that is compressed: RSV1, of permessage-deflate
 _MOST_CONTROL = 125  # bytes of a control frame (5.5)
 _HEAD = 14  # bytes of a frame's head, at most
+_WORTH = 64  # bytes of a message that is compressed, where it can be: shorter ones gain nothing
 _MOST_WAITING = 16  # frames that are to be sent and that nobody awaits
 _AT_ONCE = 64  # frames that are taken in one step
 
@@ -478,7 +479,7 @@ class WebSocket:
             self.waiting = [frame for frame in self.waiting if frame[0] != _PONG]
         elif len(self.waiting) >= _MOST_WAITING:
             raise OSError("too much waits to be sent: await ws.send(…)")
-        elif self.deflate and opcode < _CLOSE:  # what is compressed must be sent, for the next refers to it
+        elif self.deflate and opcode < _CLOSE and len(payload) >= _WORTH:
             opcode |= _DEFLATED
             payload = self.deflate.compress(payload)
         if self.connection.phase == "write" or self.waiting:
@@ -626,7 +627,8 @@ class _Receive(Wait):
         self.task.wake()
 
     def leave(self) -> None:
-        self.ws.receiver = None
+        if self.ws.receiver is self:
+            self.ws.receiver = None
 
 
 class _Room(Wait):
