@@ -41,7 +41,7 @@ def load(name: str) -> "Any":
         return __import__(home, None, None, ("root",))
     except MemoryError:
         webhal.forget(home)
-        if "templates" not in sys.modules:  # it was the package that did not fit
+        if not hasattr(sys.modules.get("templates"), "__path__"):  # it was the package that did not fit, or not whole
             webhal.forget("templates")
         raise
 
