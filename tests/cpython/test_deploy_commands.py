@@ -17,7 +17,7 @@ import pytest
 
 from webhal.testing.boards import CircuitPythonBoard, MicroPythonBoard
 from webhal_cpython import cli
-from webhal_cpython.deploying import finding
+from webhal_cpython.deploying import finding, monitor
 
 pytest.importorskip("mpremote")
 pty = pytest.importorskip("pty")
@@ -508,3 +508,15 @@ def test_tracebacks_have_the_lines_of_templates(boards, webhal, start, tmp_path,
             read_until('File "templates/page.html", line 4')
         else:
             process.line('File "templates/page.html", line 4')
+
+
+def test_places_in_templates_are_told_however_the_line_is_cut(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "templates").mkdir()
+    (tmp_path / "templates/page.html").write_text("one\n\n{{ 1 / x }}\n")
+    said = 'Traceback:\n  File "templates/page_html.py", line 9, in root\n>>> '
+    whole = monitor._Told()(said)
+    assert 'File "templates/page.html", line ' in whole and whole.endswith(">>> ")
+    for cut in range(len(said)):
+        told = monitor._Told()
+        assert told(said[:cut]) + told(said[cut:]) == whole, cut

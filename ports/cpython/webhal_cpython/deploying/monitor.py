@@ -17,6 +17,7 @@ from webhal_cpython.deploying.console import Console, with_places
 from webhal_cpython.deploying.drive import DriveBoard
 from webhal_cpython.deploying.serial_board import open_line
 
+_PLACE = 'File "'  # how a line of a traceback begins
 _LOOK_S = 0.2  # between two looks
 
 
@@ -53,6 +54,7 @@ def main(arguments: argparse.Namespace) -> int:
 def _show(port: str, greeting: str) -> bool:
     """Print what comes, until the port has gone. Raises DeployError if it cannot be opened."""
     console = Console(port)
+    told = _Told()
     try:
         print(greeting, file=sys.stderr)
         while True:
@@ -60,7 +62,7 @@ def _show(port: str, greeting: str) -> bool:
                 text = console.hear(_LOOK_S).decode("utf-8", "replace").replace("\r\n", "\n")
             except DeployError:
                 return True
-            sys.stdout.write(with_places(text, Path()))
+            sys.stdout.write(told(text))
             sys.stdout.flush()
     finally:
         console.close()
@@ -73,6 +75,7 @@ def _talk(port: str, greeting: str) -> bool:
     from mpremote.repl import do_repl_main_loop
 
     terminal = Terminal()
+    told = _Told()
     try:
         terminal.enter()
         terminal.write(f"{greeting}\r\n".encode())
@@ -80,7 +83,7 @@ def _talk(port: str, greeting: str) -> bool:
             do_repl_main_loop(
                 SimpleNamespace(transport=line),
                 terminal,
-                lambda said: terminal.write(with_places(said.decode("latin-1"), Path()).encode("latin-1")),
+                lambda said: terminal.write(told(said.decode("latin-1")).encode("latin-1")),
                 escape_non_printable=False,
                 code_to_inject=None,
                 file_to_inject=None,
@@ -91,6 +94,20 @@ def _talk(port: str, greeting: str) -> bool:
     finally:
         terminal.exit()
         line.serial.close()
+
+
+class _Told:
+    """What a board says, in parts, with places in templates: a line that may tell one is told when it is whole."""
+
+    def __init__(self) -> None:
+        self.held = ""
+
+    def __call__(self, said: str) -> str:
+        said = self.held + said
+        start = said.rfind("\n") + 1
+        line = said[start:].lstrip(" ")
+        self.held = said[start:] if line.startswith(_PLACE) or (line and _PLACE.startswith(line)) else ""
+        return with_places(said[: len(said) - len(self.held)], Path())
 
 
 def _port(target: str) -> str:
