@@ -6,6 +6,7 @@ import gc
 import io
 import os
 import re
+import select
 import shutil
 import signal
 import socket
@@ -407,6 +408,26 @@ def test_running_program_is_interrupted(board, deploy, project):
     there.start()
     code, _, errors = deploy(project / "app.py", "--to", there.target)
     assert (code, errors) == (0, "")
+
+
+def test_board_survives_interrupts_at_any_moment(board):
+    """Also those that come between its two programs, or before it has taken the one before."""
+    there = board()
+    for name in ("boot.py", "main.py"):
+        (there.folder / name).write_text("try:\n    while True: pass\nexcept KeyboardInterrupt: pass\n")
+    there.unplug()
+    there.start()
+    line = os.open(there.target, os.O_RDWR | os.O_NOCTTY)
+    try:
+        said = b""
+        give_up = time.monotonic() + 30
+        while b">>> " not in said and time.monotonic() < give_up:
+            os.write(line, b"\x03")
+            if select.select([line], [], [], 0.0005)[0]:
+                said += os.read(line, 4096)
+    finally:
+        os.close(line)
+    assert there.on and b">>> " in said
 
 
 def test_boot_that_does_not_end_is_removed_as_it_is_told(board, deploy, project, monkeypatch):

@@ -591,15 +591,14 @@ def get():
 
 def run(stream, work, *arguments):
     """Let a program run, which Ctrl-C interrupts; what it raises is printed to `stream`."""
-    tell(b"b")
     try:
-        try:
-            work(*arguments)
-        finally:
-            tell(b"i")
+        tell(b"b")
+        work(*arguments)
+        tell(b"i")
     except SystemExit:
         wait_for_the_end(b"S")
     except BaseException as error:
+        tell(b"i")
         sys.print_exception(error, stream)
 
 
@@ -708,17 +707,20 @@ def main(path):
         sys.modules["vfs"] = Module(vfs, rom_ioctl=rom.rom_ioctl)
     equip(board)
     leave(board["heap"] * (2 if sys.maxsize > 1 << 31 else 1))
-    for choice in board["programs"][: 1 if board["raw"] else None]:
-        name = first(choice)
-        if name:
-            names = {"__name__": "__main__"}
-            if board["runtime"] == "circuitpython":
-                names["__file__"] = name
-            run(sys.stdout, execfile, name, names)  # noqa: F821
+    programs = board["programs"][: 1 if board["raw"] else None]
     names = {"__name__": "__main__"}
     raw = board["raw"]
     while True:
         try:
+            tell(b"i")
+            while programs:
+                name = first(programs.pop(0))
+                if name:
+                    names = {"__name__": "__main__"}
+                    if board["runtime"] == "circuitpython":
+                        names["__file__"] = name
+                    run(sys.stdout, execfile, name, names)  # noqa: F821
+                    names = {"__name__": "__main__"}
             if raw:
                 raw_repl(names)
                 raw = False

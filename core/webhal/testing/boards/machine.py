@@ -14,6 +14,7 @@ import socket
 import subprocess
 import tempfile
 import threading
+import time
 import uuid
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ CHIPS = {  # name of the chip: KB of heap that are free when it starts; architec
     "esp32": (160, _XTENSAWIN),
     "rp2": (180, _ARMV6M),
 }
+_INTERRUPT_S = 0.2  # the unix port exits at a second Ctrl-C that comes before it has taken the first
 _HEAP = 512  # KB, of the process: with firmware.py, and what it leaves to the board
 
 
@@ -209,6 +211,7 @@ class MicroPythonBoard:
     def _talk(self, process: "subprocess.Popen[bytes]", control: int, line: "_Line", wake: int) -> str:
         output, entry = process.stdout.fileno(), process.stdin.fileno()  # type: ignore[union-attr]
         busy = False
+        taken = 0.0  # when it has surely taken the last Ctrl-C
         pending = b""  # what the process has not read yet
         while True:
             readers = [control, output, wake, *line.readers()]
@@ -237,7 +240,9 @@ class MicroPythonBoard:
             if any(reader in ready for reader in line.readers()):
                 data = line.read()
                 if busy and b"\x03" in data:
-                    process.send_signal(signal.SIGINT)
+                    if time.monotonic() > taken:
+                        process.send_signal(signal.SIGINT)
+                        taken = time.monotonic() + _INTERRUPT_S
                     data = data[data.rindex(b"\x03") + 1 :]
                 pending += data
 
