@@ -184,10 +184,19 @@ class Connection(Reader):
             self.release()
 
     def release(self) -> None:
-        """Let go of what it holds; a running handler is cancelled."""
+        """Let go of what it holds; a running handler is cancelled.
+
+        What it does not hold is not set: that would take memory, which may be why it has to let go.
+        """
         work = self.work
-        self.work = None
-        self.out = self.more = self.input = b""
+        if work:
+            self.work = None
+        if self.out:
+            self.out = b""
+        if self.more:
+            self.more = b""
+        if self.input:
+            self.input = b""
         if hasattr(work, "cancel"):
             try:
                 work.cancel()

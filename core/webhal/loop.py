@@ -44,8 +44,9 @@ def step(server: "Server", timeout_ms: int) -> None:
     except MemoryError:  # as in Server.poll
         server.make_room()
         if server.full:  # and overload.py cannot be loaded: accept whenever there is a slot
-            server.full = False
             network.watch(server.listener, True, False)
+            server.full = False
+            server.closes = 0
     except OSError:
         server.unlisten()
     finally:  # after an interruption the server goes on with what runs

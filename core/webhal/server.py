@@ -224,9 +224,9 @@ class Server:
                 if pair is False and not count:  # else whether more wait is not known yet
                     if self.full:
                         raise OSError  # a listener that is not watched is ready: it failed
-                    self.network.watch(self.listener, False, False)
                     self.full = True  # until nobody waits any more the busy step makes room, and accepts
                     self.closes = 1  # if no more can be done
+                    self.network.watch(self.listener, False, False)  # last, because those may lack memory
                     webhal.overload.accept(self, True)
                 return
             self.admit(pair[0], pair[1])

@@ -72,6 +72,36 @@ def test_what_a_connection_holds_is_let_go_before_the_503():
     assert len(ended) == 2
 
 
+def test_a_listener_is_never_left_unwatched_by_a_server_that_does_not_know_it():
+    """What is to be known takes memory too, so it is written down before the listener is let go."""
+    with serve(hello()) as bench:
+        watch = bench.net.watch
+        told = []
+
+        def watching(socket, read, write):
+            if socket is bench.server.listener:
+                told.append((bench.server.full, read))
+            watch(socket, read, write)
+
+        bench.net.watch = watching
+        clients = [bench.connect() for _ in range(6)]
+        bench.run(3000)
+        assert (True, False) in told and (False, False) not in told, told
+        assert (True, True) in told and (False, True) not in told, told
+        assert [client.state for client in clients].count("open") == 4
+
+
+def test_closing_a_connection_takes_no_memory():
+    """Whoever was accepted in its place would be lost: each attribute that is set for the first time takes some."""
+    with serve(hello()) as bench:
+        bench.connect()
+        bench.run(100)
+        (connection,) = bench.server.slots.values()
+        before = set(connection.__dict__)
+        connection.drop(bench.server)
+        assert set(connection.__dict__) == before
+
+
 def test_in_a_hook_or_an_error_handler():
     for kind in ("before_request", "after_request"):
         app = hello()

@@ -64,7 +64,9 @@ class Network:
         return webhal_micropython.link.listen(self, port, host, backlog)
 
     def accept(self, listener: "Any") -> "tuple[Any, tuple[str, int]] | None":
-        bytearray(256)  # more than what follows takes: who cannot be accepted for lack of memory shall go on waiting
+        # More than what follows takes: who cannot be accepted for lack of memory shall go on waiting. A clear() gives
+        # it back at once; what is dropped stays until garbage is collected, or longer if the C stack points to it.
+        ([None] * 32).clear()
         try:
             accepted, peer = listener.accept()
         except OSError as error:
