@@ -9,7 +9,9 @@ import re
 import signal
 import sys
 import threading
+from collections.abc import Coroutine
 from json import JSONEncoder
+from types import CoroutineType
 from typing import Any
 
 import webhal.log
@@ -86,6 +88,32 @@ class Connection(Reader, connection.Connection):
     """The core's connection, with that input."""
 
 
+def begin(app: Any, request: Request, handler: "Coroutine[Any, Any, Any]") -> Any:
+    """What an `async def` handler returns that has nothing to wait for; else the Stream that goes on with it."""
+    try:
+        wait = handler.send(None)
+        if wait is None:
+            handler.close()
+            raise webhal.mistakes.piece(request, wait)
+    except StopIteration as stop:
+        value = stop.value
+        if app.plain and type(value) in _TYPES:
+            return value
+        try:
+            return webhal.response.finish(request.app, request, value)
+        except (MemoryError, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            return webhal.errors.handle(request.app, request, error)
+    except (MemoryError, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        return webhal.errors.handle(request.app, request, error)
+    stream = webhal.stream.Stream(request, handler)
+    stream.value = wait
+    return stream
+
+
 class Server(Portable):
     """The core's, with a shortcut, and ended by signals."""
 
@@ -152,6 +180,9 @@ class Server(Portable):
                         continue
                 result = handle(request)
                 kind = type(result)
+                if kind is CoroutineType and not self.host:
+                    result = begin(app, request, result)
+                    kind = type(result)
                 lines = starts.get(kind)
                 if (
                     (lines is None and kind is not Response)
