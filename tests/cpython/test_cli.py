@@ -558,7 +558,7 @@ def complaint(process):
         ([], "the following arguments are required: COMMAND (see webhal --help)"),
         (["fly"], "argument COMMAND: invalid choice: 'fly'"),
         (["--fly"], "the following arguments are required: COMMAND (see webhal --help)"),
-        (["run"], "the following arguments are required: FILE[:name] (see webhal run --help)"),
+        (["run"], 'name the FILE, or write app = "app.py" under [tool.webhal] in pyproject.toml'),
         (["run", "app.py", "--fly"], "unrecognized arguments: --fly"),
         (["run", "app.py", "--port", "\x1b[2J"], r"argument --port: a port is a number from 0 to 65535, not \x1b[2J"),
         (["run", "app.py", "--port", "65536"], "argument --port: a port is a number from 0 to 65535, not 65536"),

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 COMMANDS = {  # module and summary by name
-    "run": ("running", "serve an application file on this machine"),
+    "run": ("running.command", "serve an application file on this machine"),
     "check": ("check", "say what in an application file a board will not run"),
     "build-templates": ("templating.command", "make of a folder of templates what boards take"),
     "new": ("new", "make a folder for a new application"),

@@ -10,12 +10,11 @@ Paths are relative to pyproject.toml. What the command line says wins.
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
+from webhal_cpython import project
 from webhal_cpython.deploying import DeployError
-
-NAME = "pyproject.toml"
+from webhal_cpython.project import NAME
 
 
 def complete(arguments: argparse.Namespace) -> None:
@@ -32,18 +31,11 @@ def complete(arguments: argparse.Namespace) -> None:
 
 def read(folder: Path) -> tuple[Path | None, list[Path]]:
     """The application that the table names, if it does, and the assets. Raises DeployError for a wrong table."""
-    file = folder / NAME
-    if not file.is_file():
-        return None, []
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
     try:
-        table = tomllib.loads(file.read_text(encoding="utf-8")).get("tool", {}).get("webhal", {})
-    except (OSError, ValueError) as error:  # no UTF-8, no TOML
-        raise DeployError(f"cannot read {file}: {error}") from error
+        table = project.table(folder)
+    except ValueError as error:
+        raise DeployError(str(error)) from error
     application, assets = table.get("app"), table.get("with", [])
     if not isinstance(application, (str, type(None))) or not isinstance(assets, list) or set(map(type, assets)) - {str}:
-        raise DeployError(f'{file}: [tool.webhal] has app = "app.py" and with = ["static"]')
+        raise DeployError(f'{folder / NAME}: [tool.webhal] has app = "app.py" and with = ["static"]')
     return folder / application if application else None, [folder / asset for asset in assets]

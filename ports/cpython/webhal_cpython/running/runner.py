@@ -1,15 +1,9 @@
-"""`webhal run FILE[:name]`: serves an application file on this machine.
-
-The file runs as under `python FILE`; but where it calls App.run, the command line's settings win over the
-file's, requests are logged, and signals end the server gracefully. A file that serves nothing by itself has
-its `app` served when it has run.
+"""What App.run does under `webhal run`: the settings of the command win over the file's, requests are logged, and
+signals end the servers gracefully, those in threads of the file's, too.
 """
 
-import argparse
 import contextlib
 import functools
-import io
-import os
 import signal
 import socket
 import sys
@@ -18,14 +12,13 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import webhal.log
 from webhal import App, Request, Server
 from webhal.server import create
-from webhal.starting import prepare
+from webhal.starting import listen, prepare
 from webhal_cpython.cli import complain, printable
-from webhal_cpython.loading import execute, tell
 from webhal_cpython.network import PORT_ERRORS, ListenError, Network, listen_error
 from webhal_cpython.output import Output
+from webhal_cpython.running.configuration import Settings
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _FINISHING = "Finishing what runs (a second Ctrl-C ends it at once)"
@@ -34,65 +27,26 @@ _THREAD_S = 1  # that a thread of the file's has to come to serving, before anyt
 _MOST_LOGGED = 2000  # characters of a request line: more is no line that a client meant
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", metavar="FILE[:name]", help="the file, and the variable if it is not app")
-    parser.add_argument("--host", help='listen on this address or name; "" is every address of this machine')
-    parser.add_argument("--port", type=_port, help="listen on this port; 0 is one that is free")
-    parser.add_argument("--no-access-log", dest="log", action="store_false", help="print no line for each request")
+class Runner:
+    """Serves in place of App.run, which command.py replaces by it."""
 
-
-def _port(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text) <= 65535):
-        raise argparse.ArgumentTypeError(f"a port is a number from 0 to 65535, not {text}")
-    return int(text)
-
-
-def main(arguments: argparse.Namespace) -> int:
-    path, _, name = arguments.file.rpartition(":")
-    if not path or not name.isidentifier():  # no name, or C:\app.py
-        path, name = arguments.file, ""
-    if os.path.isdir(path):
-        return complain(f"{path} is a directory, not an application file", 2)
-    if not os.path.exists(path):
-        return complain(f"there is no file {path or repr(path)}", 2)
-    if isinstance(sys.stdout, io.TextIOWrapper):  # whoever follows the output through a pipe reads whole lines
-        sys.stdout.reconfigure(line_buffering=True)
-    run = _Run(arguments.host, arguments.port, arguments.log, name)
-    threading.excepthook = run.uncaught
-    webhal.log.report = run.errors.report
-    # A lambda, because only a function becomes a method.
-    App.run = lambda *values, **settings: run(*values, **settings)  # type: ignore[method-assign]
-    try:
-        module = execute(path)
-        run.wait_for_threads(path)
-        if not run.called.is_set():
-            app = getattr(module, name or "app", None)
-            if not isinstance(app, App):
-                return complain(f"{path} has no App called {name or 'app'}; FILE:name chooses another variable")
-            app.run()
-        with _ended_by_signals(run.stop):
-            run.join()
-    except KeyboardInterrupt:  # it reached the file, so no server runs in this thread
-        serves = bool(run.servers)
-        run.stop()
-        if not serves:
-            return 128 + signal.SIGINT
-        run.join()
-    except ListenError as error:
-        return complain(error.strerror)
-    except Exception as error:
-        return tell(error, path)
-    return complain(run.failure) if run.failure else run.code
-
-
-class _Run:
-    """What App.run does under `webhal run`."""
-
-    def __init__(self, host: str | None, port: int | None, log: bool, name: str) -> None:
-        self.host = host
-        self.port = port
-        self.log = log
-        self.name = name  # of the one variable whose App is served; "": whichever runs
+    def __init__(
+        self,
+        settings: Settings,
+        name: str = "",
+        network: Callable[[], Any] = Network,
+        listen: Callable[..., tuple[Any, int, str]] = listen,
+    ) -> None:
+        """
+        name: of the one variable whose App is served; "": whichever runs
+        network: makes one for each server whose file has none of its own
+        listen: what webhal.starting.listen promises, for who has a listener already, or another kind of one
+        """
+        self.settings = settings
+        self.name = name
+        self.network = network
+        self.listen = listen
+        self.show = False  # print what holds instead of serving
         self.output = Output(sys.stdout)
         self.errors = Output(sys.stderr)
         self.called = threading.Event()
@@ -102,33 +56,37 @@ class _Run:
         self.failure = ""  # why the last that was to serve did not, for a file that goes on and serves nothing
         self.code = 0  # the exit code, unless the main thread has another
 
-    def __call__(self, app: App, port: int = 80, host: str = "", network: Any = None, **limits: Any) -> None:
+    def __call__(
+        self, app: App, port: int | None = None, host: str | None = None, network: Any = None, **limits: Any
+    ) -> None:
         if self.name and getattr(sys.modules["__main__"], self.name, None) is not app:
             return
         main = threading.current_thread() is threading.main_thread()
         if not main:
             self.threads.append(threading.current_thread())
         self.called.set()
-        port = port if self.port is None else self.port
-        host = host if self.host is None else self.host
-        network = network or Network()
-        server = create(app, *prepare(network, limits))  # type: ignore[arg-type] # prepare judges them
-        if self.log and self._log not in app.events.get("response", ()):
+        network, full = prepare(network or self.network(), self.settings.limits(limits))  # type: ignore[arg-type]
+        settings = self.settings.completed({"port": port, "host": host, **limits}, {"port": 80, "host": "", **full})
+        if self.show:
+            self.output.write("\n".join(settings.told()))
+            sys.exit()
+        server = create(app, network, full)
+        if settings["access-log"] and self._log not in app.events.get("response", ()):
             app.on("response")(self._log)
         awake, self.servers[server] = socket.socketpair()
         try:
             if self.over and not main:  # asked now that `stop` would find the server
                 return
             # Only the main thread gets signals; while a server runs in another, the file does there what it likes.
-            with contextlib.closing(server), _ended_by_signals(self.stop) if main else contextlib.nullcontext():
-                self._serve(server, port, host, awake)
+            with contextlib.closing(server), ended_by_signals(self.stop) if main else contextlib.nullcontext():
+                self._serve(server, settings["port"], settings["host"], awake)
         finally:
             awake.close()
             self.servers.pop(server).close()
 
     def _serve(self, server: Server, port: int, host: str, awake: socket.socket) -> None:
         try:
-            server.open(port, host)
+            server.adopt(*self.listen(server.network, port, host, server.connections))
         except OSError as error:
             told = listen_error(error, port, host)
             if told.errno in PORT_ERRORS:
@@ -195,7 +153,7 @@ def _last_threads() -> bool:
 
 
 @contextlib.contextmanager
-def _ended_by_signals(stop: Callable[..., None]) -> Iterator[None]:
+def ended_by_signals(stop: Callable[..., None]) -> Iterator[None]:
     """Ctrl-C and SIGTERM call `stop`."""
     before = [signal.signal(each, stop) for each in _SIGNALS]
     try:

@@ -1,0 +1,209 @@
+"""What `webhal run` can be told: one table of options, and who tells their values.
+
+The command line wins over variables of the environment (WEBHAL_PORT), these over [tool.webhal] of pyproject.toml, this
+over what the file itself gives to App.run, and that over webhal's own defaults. What an option does is done where it is
+used.
+"""
+
+import argparse
+import copy
+import difflib
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from webhal_cpython import project
+
+_OF_DEPLOYING = ("app", "with")  # keys of the same table; `webhal run` without FILE serves `app`, too
+
+
+class ConfigurationError(Exception):
+    """An option has a value that it cannot have, or is none; the words say where."""
+
+
+def text(value: str) -> str:
+    return value
+
+
+def path(value: str) -> str:
+    """Of a file; one in pyproject.toml is relative to that."""
+    return value
+
+
+def flag(value: str) -> bool:
+    if value.lower() not in ("true", "1", "yes", "on", "false", "0", "no", "off"):
+        raise argparse.ArgumentTypeError(f"it is true or false, not {value}")
+    return value.lower() in ("true", "1", "yes", "on")
+
+
+def port(value: str) -> int:
+    if not (value.isascii() and value.isdigit() and int(value) <= 65535):
+        raise argparse.ArgumentTypeError(f"a port is a number from 0 to 65535, not {value}")
+    return int(value)
+
+
+def number(least: int) -> Callable[[str], int]:
+    """What reads a whole number of at least so much."""
+
+    def read(value: str) -> int:
+        if not (value.isascii() and value.isdigit() and int(value) >= least):
+            raise argparse.ArgumentTypeError(f"it is a whole number, at least {least}, not {value}")
+        return int(value)
+
+    return read
+
+
+def seconds(value: str) -> float:
+    try:
+        result = float(value)
+    except ValueError:
+        result = 0
+    if not 0 < result < float("inf"):
+        raise argparse.ArgumentTypeError(f"it is a number of seconds, more than 0, not {value}")
+    return result
+
+
+class Option(NamedTuple):
+    name: str  # on the command line behind --; port is WEBHAL_PORT in the environment
+    read: Callable[[str], Any]  # makes the value of a text; raises argparse.ArgumentTypeError
+    help: str
+    default: Any = None  # None: what the file says, or nothing
+
+
+OPTIONS = (
+    Option("host", text, 'listen on this address or name; "" is every address of this machine'),
+    Option("port", port, "listen on this port; 0 is one that is free"),
+    Option("access-log", flag, "print a line for each request", True),
+    Option("connections", number(1), "clients at a time; beyond that, the one that idles longest is closed"),
+    Option("head", number(1), "most bytes of a request's line and fields"),
+    Option("body", number(0), "most bytes of a body that is read whole"),
+    Option("buffer", number(32), "bytes received at once"),
+    Option("deadline-start", seconds, "seconds in which a client begins its first request"),
+    Option("deadline-rest", seconds, "seconds in which it sends the rest of one"),
+    Option("deadline-idle", seconds, "seconds in which it begins the next"),
+    Option("deadline-write", seconds, "seconds in which it takes more of an answer"),
+)
+LIMITS = ("connections", "head", "body", "buffer")
+DEADLINES = ("start", "rest", "idle", "write")
+
+
+class Settings(dict[str, Any]):
+    """The options' values by name: all are there, None is for the file to say. `sources` tells where each is from."""
+
+    def __init__(self) -> None:
+        super().__init__((option.name, option.default) for option in OPTIONS)
+        self.sources = dict.fromkeys(self, "default")
+
+    def put(self, name: str, value: object, source: str) -> None:
+        self[name] = value
+        self.sources[name] = source
+
+    def limits(self, limits: Mapping[str, Any]) -> dict[str, Any]:
+        """The limits that the file gives to App.run, and those that are set here."""
+        result = {**limits, **{name: self[name] for name in LIMITS if self[name] is not None}}
+        deadlines = {name: self[f"deadline-{name}"] for name in DEADLINES if self[f"deadline-{name}"] is not None}
+        own = _by_name(result.get("deadlines", {}))
+        if deadlines and isinstance(own, dict):  # else App.run refuses it
+            result["deadlines"] = {**own, **deadlines}
+        return result
+
+    def completed(self, given: Mapping[str, Any], full: Mapping[str, Any]) -> "Settings":
+        """The same, with what the file gives to App.run, and with all that holds else: limits, and the place."""
+        result = copy.deepcopy(self)
+        for values, source in ((given, "app.run"), (full, "default")):
+            deadlines = _by_name(values.get("deadlines", {}))
+            for name, value in {**values, **{f"deadline-{each}": deadlines[each] for each in deadlines}}.items():
+                if name in self and value is not None and result[name] is None:
+                    result.put(name, value, source)
+        return result
+
+    def told(self) -> Iterator[str]:
+        """Lines that say what holds, and where it is from, in the form of [tool.webhal]."""
+        yield "[tool.webhal]"
+        for name, value in self.items():
+            line = f"# {name}" if value is None else f"{name} = {_toml(value)}"
+            yield f"{line:32}  # {self.sources[name]}"
+
+
+def _by_name(deadlines: Any) -> Any:
+    """Deadlines by name, where they are given in order."""
+    whole = isinstance(deadlines, (tuple, list)) and len(deadlines) == len(DEADLINES)
+    return dict(zip(DEADLINES, deadlines, strict=True)) if whole else deadlines
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Let the command line have the options; those that it does not name are not among its arguments."""
+    for option in OPTIONS:
+        words = option.help if option.default is None else f"{option.help} (default: {_toml(option.default)})"
+        kind: dict[str, Any] = {"type": option.read}
+        if option.read is flag:
+            kind = {"action": argparse.BooleanOptionalAction}
+        parser.add_argument(f"--{option.name}", default=argparse.SUPPRESS, help=words, **kind)
+
+
+def read(arguments: argparse.Namespace, folders: Iterable[str]) -> Settings:
+    """The settings, from the command line, the environment, and the first table [tool.webhal] in these folders.
+
+    Raises ConfigurationError.
+    """
+    settings = Settings()
+    table, file = find_table(folders)
+    for option in OPTIONS:
+        name = option.name
+        identifier = name.replace("-", "_")
+        variable = "WEBHAL_" + identifier.upper()
+        if hasattr(arguments, identifier):
+            settings.put(name, getattr(arguments, identifier), "command line")
+        elif variable in os.environ:
+            settings.put(name, _value(option, os.environ[variable], variable), variable)
+        elif name in table:
+            value = _value(option, table[name], f"{file}: {name}")
+            settings.put(name, os.path.join(file.parent, value) if option.read is path else value, str(file))
+    return settings
+
+
+def _value(option: Option, given: object, place: str) -> Any:
+    """The value that is given in the environment, or in TOML, where a list is what commas separate elsewhere."""
+    try:
+        return option.read(",".join(map(str, given)) if isinstance(given, list) else str(given))
+    except argparse.ArgumentTypeError as error:
+        raise ConfigurationError(f"{place}: {error}") from None
+
+
+def application() -> str:
+    """What [tool.webhal] of the working directory names. Raises ConfigurationError where it names nothing."""
+    found = find_table([""])[0].get("app")
+    if not isinstance(found, str):
+        raise ConfigurationError(f'name the FILE, or write app = "app.py" under [tool.webhal] in {project.NAME}')
+    return found
+
+
+def find_table(folders: Iterable[str]) -> tuple[dict[str, Any], Path]:
+    """The first table [tool.webhal] in these folders, empty if none has one, and its file.
+
+    Raises ConfigurationError when it cannot be read, or has what is no option.
+    """
+    for folder in dict.fromkeys(folders):
+        file = Path(folder, project.NAME)
+        try:
+            table = project.table(file.parent)
+        except ValueError as error:
+            raise ConfigurationError(str(error)) from None
+        known = [option.name for option in OPTIONS]
+        for key in table:
+            if key not in known and key not in _OF_DEPLOYING:
+                near = difflib.get_close_matches(key, known, 1)
+                raise ConfigurationError(
+                    f"{file}: webhal has no option {key}" + (f"; is it {near[0]}?" if near else "")
+                )
+        if table:
+            return table, file
+    return {}, Path(project.NAME)
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)  # escapes as TOML does
+    return str(value).lower()
