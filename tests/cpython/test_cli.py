@@ -627,7 +627,7 @@ def test_what_the_file_does_not_explain_is_a_traceback_as_python_s(start, write,
 def test_no_app_of_the_name_that_was_given(start, write):
     file = write(HELLO + RUN)
     code, said = complaint(start.webhal("run", f"{file}:other"))
-    assert (code, said) == (1, f"{file} has no App called other; FILE:name chooses another variable")
+    assert (code, said) == (1, f"{file} has no App called other; it has {file}:app")
 
 
 def without(start, rights, *command):

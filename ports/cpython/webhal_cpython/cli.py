@@ -12,6 +12,7 @@ from typing import NoReturn
 
 COMMANDS = {  # module and summary by name
     "run": ("running.command", "serve an application file on this machine"),
+    "routes": ("routes", "print an application's routes, with handlers and places"),
     "check": ("check", "say what in an application file a board will not run"),
     "build-templates": ("templating.command", "make of a folder of templates what boards take"),
     "new": ("new", "make a folder for a new application"),

@@ -174,7 +174,7 @@ def _value(option: Option, given: object, place: str) -> Any:
 
 def application() -> str:
     """What [tool.webhal] of the working directory names. Raises ConfigurationError where it names nothing."""
-    found = find_table([""])[0].get("app")
+    found = find_table([os.getcwd()])[0].get("app")
     if not isinstance(found, str):
         raise ConfigurationError(f'name the FILE, or write app = "app.py" under [tool.webhal] in {project.NAME}')
     return found
@@ -186,7 +186,7 @@ def find_table(folders: Iterable[str]) -> tuple[dict[str, Any], Path]:
     Raises ConfigurationError when it cannot be read, or has what is no option.
     """
     for folder in dict.fromkeys(folders):
-        file = Path(folder, project.NAME)
+        file = Path(os.path.join(folder, project.NAME).removeprefix(os.getcwd() + os.sep))
         try:
             table = project.table(file.parent)
         except ValueError as error:
