@@ -78,3 +78,12 @@ def test_fields_are_found_one_by_one_as_in_the_list_of_all(pairs, name):
     values = [value for known, value in wanted if known == name]
     assert headers.getlist(name.upper()) == values and (name in headers) == bool(values)
     assert headers.get(name, "none") == (("; " if name == "cookie" else ", ").join(values) if values else "none")
+
+
+pieces = st.sampled_from([b"\r\n", b"\r", b"\n", b":", b" ", b"a", b"A", b"ab", b"x-a", b"X-A:", b"\xe4"])
+
+
+@searching
+@given(st.lists(pieces, max_size=20).map(b"".join), names)
+def test_in_a_refused_head_too_one_field_is_what_the_list_of_all_has(head, name):
+    assert fields(head, name) == [pair for pair in fields(head) if pair[0] == name]
