@@ -1,0 +1,243 @@
+"""Admission: connections that are accepted from the system and not ready for HTTP yet.
+
+Here live who waits there, for how long, and who makes room; what has to happen meanwhile is a preparation, and lives
+elsewhere: the TLS handshake in tls.py. Nothing here knows HTTP. The server's slots are for those who are prepared: a
+client that never comes to an end of its handshake takes none.
+
+A preparation is a generator function of an Arrival. It does what can be done without waiting, on `arrival.socket`,
+which does not block; it yields READ or WRITE to go on when the socket can be read or written; and it returns when it is
+done. It may put another object of the same descriptor into `arrival.socket`, as TLS does, and another address into
+`arrival.client`, as the PROXY protocol does. It reads nothing that is the next one's. OSError, of its own or of the
+socket, closes the connection. What it takes of the processor at once, others wait for.
+
+    def greet(arrival: Arrival) -> Iterator[Wanted]:
+        while True:
+            try:
+                arrival.socket.send(b"welcome")
+                return
+            except BlockingIOError:
+                yield WRITE
+
+    network = Network(greet)
+    network.preparations.insert(0, another)  # that comes before
+"""
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
+from socket import socket as Socket
+from typing import TYPE_CHECKING, Any
+
+import webhal.log
+from webhal_cpython import network
+
+_DEADLINE_MS = 10_000  # for all that prepares a connection; as long as it has for its first byte without that
+_MOST = 1024  # in preparation at once, as many as there are slots: each has a descriptor, TLS some 20 KB besides
+_SAFE_MS = 1_000  # which a connection has before it is closed for a new one: some round trips of a slow network
+_STEPS = 16  # of preparations in one wait, because a handshake takes up to a millisecond of the processor
+_ACCEPTS = 16  # from the system at once
+
+Wanted = tuple[bool, bool]
+READ: Wanted = (True, False)  # what Network.watch is told
+WRITE: Wanted = (False, True)
+_NEITHER: Wanted = (False, False)
+
+
+class Arrival:
+    """A connection that is being prepared, or is prepared and was not asked for yet.
+
+    socket   what accept will return, as its client: (address, port) of the peer
+    """
+
+    wanted = _NEITHER
+
+    def __init__(self, entrance: "_Entrance", socket: Socket, client: tuple[str, int], now: int) -> None:
+        self.entrance = entrance
+        self.socket = socket
+        self.client = client
+        self.since = now
+
+    def prepare(self, preparations: "list[Preparation]") -> Generator[Wanted, None, None]:
+        """One preparation after the other."""
+        for preparation in preparations:
+            yield from preparation(self)
+
+    # What the poller asks of a socket. The descriptor stays the same, whatever `socket` becomes.
+
+    def fileno(self) -> int:
+        return self.socket.fileno()
+
+    def close(self) -> None:
+        self.socket.close()
+
+
+Preparation = Callable[[Arrival], Iterator[Wanted]]
+
+
+class _Entrance:
+    """Who has come by one listener, and is prepared."""
+
+    watched = False  # the listener, by the server
+
+    def __init__(self, listener: Socket) -> None:
+        self.listener = listener
+        self.prepared: deque[Arrival] = deque()
+
+
+if TYPE_CHECKING:
+    _Base = network.PollNetwork
+else:
+    _Base = object
+
+
+class Admission(_Base):
+    """Makes a Network of webhal_cpython.network one whose `accept` gives prepared connections only: a mixin."""
+
+    def __init__(self, *preparations: Preparation) -> None:
+        super().__init__()
+        self.preparations = list(preparations)
+        self._arrivals: dict[Arrival, Generator[Wanted, None, None]] = {}  # in preparation, the oldest first
+        self._entrances: dict[Socket, _Entrance] = {}  # by listener
+        self._own: set[Any] = set()  # listeners and Arrivals: what the poller reports and the server does not get
+        self._closed = False  # the listeners are not watched, because there is no room
+
+    def listen(self, port: int, host: str, backlog: int) -> Socket:
+        listener = super().listen(port, host, backlog)
+        self.adopt(listener)
+        return listener
+
+    def adopt(self, listener: Socket) -> None:
+        """Prepare who connects to a listener that was made elsewhere, as those of `listen`."""
+        self._entrances[listener] = _Entrance(listener)
+        self._own.add(listener)
+
+    def watch(self, socket: Any, read: bool, write: bool) -> None:
+        super().watch(socket, read, write)
+        entrance = self._entrances.get(socket)
+        if entrance:
+            entrance.watched = read
+            for arrival in entrance.prepared:
+                super().watch(arrival, False, read)  # type: ignore[arg-type] # see Arrival.fileno
+
+    def accept(self, listener: Socket) -> tuple[Socket, tuple[str, int]] | None:
+        entrance = self._entrances[listener]
+        if not entrance.prepared:
+            self._take(entrance)
+            if not entrance.prepared:
+                return None
+        arrival = entrance.prepared.popleft()
+        self._own.remove(arrival)
+        descriptor = arrival.fileno()
+        if descriptor in self._watched:
+            self._forget(descriptor)
+            del self._watched[descriptor]
+        return arrival.socket, arrival.client
+
+    def close(self, socket: Any) -> None:
+        entrance = self._entrances.pop(socket, None)
+        if entrance:
+            for arrival in [each for each in self._arrivals if each.entrance is entrance] + list(entrance.prepared):
+                self._turn_away(arrival)
+            self._own.remove(socket)
+        super().close(socket)
+
+    def wait(self, timeout_ms: int) -> list[Any]:
+        if self._arrivals or self._closed:
+            self._make_room()
+        ready: list[Any] = super().wait(timeout_ms)
+        if self._own.isdisjoint(ready):
+            return ready
+        steps = 0
+        for arrival in ready:
+            if arrival in self._arrivals and steps < _STEPS:  # the others are reported again
+                steps += 1
+                self._advance(arrival)
+        others = [socket for socket in ready if type(socket) is not Arrival and socket not in self._entrances]
+        for listener, entrance in self._entrances.items():
+            try:
+                if listener in ready:
+                    self._take(entrance)
+            except OSError:  # which accept will raise, too
+                others.append(listener)
+            else:
+                if entrance.watched and entrance.prepared:
+                    others.append(listener)
+        return others
+
+    def _take(self, entrance: _Entrance) -> None:
+        """Accept from the system, and begin to prepare. OSError: the system has no socket to spare."""
+        for _ in range(_ACCEPTS):
+            if len(self._arrivals) >= _MOST and not self._replace():
+                self._closed = True
+                super().watch(entrance.listener, False, False)
+                return
+            try:
+                pair = super().accept(entrance.listener)
+            except OSError:
+                if not self._replace():
+                    raise
+                continue
+            if not pair:
+                return
+            arrival = Arrival(entrance, *pair, self.ticks_ms())
+            self._arrivals[arrival] = arrival.prepare(self.preparations)
+            self._own.add(arrival)
+            self._advance(arrival)
+
+    def _advance(self, arrival: Arrival) -> None:
+        """Let it come as far as it can without waiting."""
+        entrance = arrival.entrance
+        try:
+            wanted = next(self._arrivals[arrival], None)
+            prepared = wanted is None
+            if wanted is None:  # it is reported until it is accepted, because it can be written to
+                wanted = WRITE if entrance.watched else _NEITHER
+            if wanted != arrival.wanted:
+                super().watch(arrival, *wanted)  # type: ignore[arg-type] # see Arrival.fileno
+                arrival.wanted = wanted
+            if prepared:
+                entrance.prepared.append(arrival)
+                del self._arrivals[arrival]
+        except BaseException as error:  # or one that was interrupted would pass for prepared
+            self._turn_away(arrival)
+            if not isinstance(error, Exception):
+                raise
+            if not isinstance(error, OSError):
+                webhal.log.log(error)
+
+    def _turn_away(self, arrival: Arrival) -> None:
+        """Close it; one that is prepared, with its listener."""
+        work = self._arrivals.pop(arrival, None)
+        if work:
+            work.close()
+        self._own.remove(arrival)
+        super().close(arrival)  # type: ignore[arg-type] # see Arrival.fileno
+
+    def _make_room(self) -> None:
+        """Close who is late, and watch the listeners again when there is room."""
+        now = self.ticks_ms()
+        while self._arrivals:
+            oldest = next(iter(self._arrivals))
+            if now - oldest.since < _DEADLINE_MS:
+                break
+            self._turn_away(oldest)
+        if self._closed and (len(self._arrivals) < _MOST or self._old()):
+            self._closed = False
+            for listener, entrance in self._entrances.items():
+                if entrance.watched:
+                    super().watch(listener, True, False)
+
+    def _old(self) -> Arrival | None:
+        """Who has been in preparation longest, if that is long enough to be closed for another."""
+        oldest = next(iter(self._arrivals), None)
+        return oldest if oldest and self.ticks_ms() - oldest.since >= _SAFE_MS else None
+
+    def _replace(self) -> bool:
+        """Close that one; False where there is none."""
+        oldest = self._old()
+        if oldest:
+            self._turn_away(oldest)
+        return oldest is not None
+
+
+class Network(Admission, network.Network):  # type: ignore[valid-type, misc] # which one, the system tells
+    """The best of this system, with preparations."""
