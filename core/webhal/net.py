@@ -79,8 +79,9 @@ class Network(Protocol):
     def send(self, socket: Any, data: bytes | bytearray | memoryview, start: int) -> int | None:
         """Send from `data[start:]`, which is not empty; return how many bytes were taken, at least 1.
 
-        None: the platform takes none now; `watch` for write tells when it may. Small writes leave at
-        once (TCP_NODELAY, where the platform has it).
+        None: the platform takes none now; `watch` for write tells when it may. What is sent next begins
+        with the same bytes: a port that encrypts has done so. Small writes leave at once (TCP_NODELAY,
+        where the platform has it).
         """
         raise NotImplementedError
 

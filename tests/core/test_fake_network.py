@@ -409,6 +409,18 @@ def test_up_takes_its_time():
 # -- strictness -------------------------------------------------------------------------------------
 
 
+def test_what_was_not_taken_is_to_be_sent_next():
+    net = FakeNetwork(harsh=False)
+    client, socket = open_pair(net)
+    client.window = 0
+    assert net.send(socket, b".abc", 1) is None
+    client.window = None
+    assert refuses(net, net.send, socket, b"xbc", 0)
+    assert refuses(net, net.send, socket, b"ab", 0)
+    assert net.send(socket, b"..abcd", 2) == 4
+    assert net.send(socket, b"x", 0) == 1
+
+
 def test_misuse_is_an_assertion_error():
     net = FakeNetwork(harsh=False)
     _, socket = open_pair(net)

@@ -38,6 +38,7 @@ class _Socket:
         self.ended = False  # the client ends its stream after `inbox`
         self.broken = False  # every operation will fail ...
         self.failed = False  # ... and one has
+        self.refused = b""  # how what `send` did not take began
         self.shut = self.closed = False
         self.read: bool | None = None
         self.write: bool | None = None
@@ -276,8 +277,12 @@ class FakeNetwork:
         self._require(not socket.shut, "send after shut")
         self._require_usable(socket, "send")
         client = socket.client
+        first = bytes(memoryview(data)[start : start + (len(socket.refused) or 8)])
+        self._require(not socket.refused or first == socket.refused, "send: other bytes than were refused")
         if self._call("send", socket) is None or client.window == 0:
+            socket.refused = first
             return None
+        socket.refused = b""
         n = len(data) - start
         if client.window is not None:
             n = min(n, client.window)

@@ -310,7 +310,7 @@ def send_none(bench: "Bench") -> None:
 
     bench.until(read, "the peer does not get all that send took")
     bench.await_report(socket, "the socket is not reported although the peer has read")
-    bench.until(lambda: bench.net.send(socket, b"x", 0), "send takes nothing although the peer has read")
+    bench.until(lambda: bench.net.send(socket, data, taken % 256), "send takes nothing although the peer has read")
 
 
 @promise("send: OSError after a reset")
