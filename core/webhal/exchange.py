@@ -120,12 +120,15 @@ def respond(connection: "Connection", server: "Server", request: Request, respon
 
 def fields(connection: "Connection", server: "Server", request: Request) -> str:
     """Decide whether the connection stays open; the field lines that every response has."""
+    lines = server.fields
+    if sys.implementation.name == "cpython":
+        lines += request.lines
     if not request.keep or connection.keep < 1 or server.closes or server.stopping:
         connection.keep = -1 if request.keep or connection.left else 0
         if server.closes:
             server.closes -= 1
-        return server.fields + "Connection: close\r\n"
-    return server.fields if request.minor else server.fields + "Connection: keep-alive\r\n"
+        return lines + "Connection: close\r\n"
+    return lines if request.minor else lines + "Connection: keep-alive\r\n"
 
 
 def join(

@@ -67,7 +67,6 @@ class Request:
         self.head = head
 
     if TYPE_CHECKING:  # request.py has these; __getattr__ loads it
-
         args: MultiDict
         body: bytes
         cookies: MultiDict
@@ -85,6 +84,7 @@ class Request:
             """Awaitable: the next 1 to `most` bytes of the body, b"" at its end; ValueError for no such `most`."""
 
     if sys.implementation.name == "cpython":
+        lines = ""  # the field lines that its answer has besides those of every answer
 
         def __repr__(self) -> str:
             return "<Request %s %s>" % (self.method, self.target)

@@ -50,11 +50,11 @@ def test_command_line_wins_over_the_environment_and_that_over_the_table(read):
 def test_each_option_can_be_said_everywhere(read):
     samples = {configuration.flag: "false", configuration.text: "x", configuration.path: "/x"}
     for option in configuration.OPTIONS:
-        sample = samples.get(option.read, "40")
+        sample = samples.get(option.read, option.default or "40")
         value = option.read(sample)
         arguments = ["--no-" + option.name] if option.read is configuration.flag else ["--" + option.name, sample]
         assert read("", arguments)[option.name] == value
-        assert read(f"{option.name} = {sample if sample[0] in 'f4' else repr(sample)}")[option.name] == value
+        assert read(f"{option.name} = {sample if sample in ('false', '40') else repr(sample)}")[option.name] == value
         variable = "WEBHAL_" + option.name.upper().replace("-", "_")
         assert read("", **{variable: sample})[option.name] == value
 
@@ -74,6 +74,7 @@ def test_flags_can_be_said_either_way(read):
         ("access-log = 'perhaps'", {}, "pyproject.toml: access-log: it is true or false, not perhaps"),
         ("deadline-idle = 0", {}, "pyproject.toml: deadline-idle: it is a number of seconds, more than 0, not 0"),
         ("deadline-idle = nan", {}, "pyproject.toml: deadline-idle: it is a number of seconds, more than 0, not nan"),
+        ("log-format = 'xml'", {}, "pyproject.toml: log-format: it is common or json, not xml"),
         ("prot = 80", {}, "pyproject.toml: webhal has no option prot; is it port?"),
         ("wholly_else = 80", {}, "pyproject.toml: webhal has no option wholly_else"),
     ],

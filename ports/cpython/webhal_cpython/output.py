@@ -9,30 +9,46 @@ tenth of a second once, until it is read again. Only a pipe without a reader is 
 import errno
 import os
 import select
+import stat
 import traceback
-from typing import TextIO
+from io import FileIO
+from typing import Any, TextIO
 
-_PATIENCE_S = 0.1  # for a reader that is behind; one that does not catch up meanwhile is not waited for again
-# A pipe that is ready takes at least 4096 bytes at once (Linux's PIPE_BUF; others take 512): longer lines might wait.
+_PATIENCE_MS = 100  # for a reader that is behind; one that does not catch up meanwhile is not waited for again
+# A pipe that is ready takes so many bytes at once (Linux's PIPE_BUF; others take 512): longer lines, which might wait
+# for its reader, are cut.
+_AT_ONCE = 4096
+_NONBLOCK: int = getattr(os, "O_NONBLOCK", 0)
 
 
 class Output:
     """Lines on a standard stream, which is None where it was closed."""
 
-    def __init__(self, file: TextIO | None) -> None:
+    note = "webhal: %d lines were lost here"
+
+    def __init__(self, file: TextIO | FileIO | None) -> None:
         self._descriptor = file.fileno() if file else os.open(os.devnull, os.O_WRONLY)
         self._lost = 0  # lines, since the last one that was written
         self._cut = False  # the disk had room for a part of the last one
+        self._poll: Any = None
+        # Of a file on a disk nothing can be asked; nor on Windows, whose select() takes sockets only.
+        if hasattr(select, "poll") and not stat.S_ISREG(os.fstat(self._descriptor).st_mode):
+            self._poll = select.poll()
+            self._poll.register(self._descriptor, select.POLLOUT)
 
     def write(self, line: str) -> None:
         """Write a line, if it can be."""
         note = "\n" if self._cut else ""
         if self._lost:
-            note += f"webhal: {self._lost} lines were lost here\n"
-        data = f"{note}{line}\n".encode()
+            note += self.note % self._lost + "\n"
+        data = f"{note}{line}\n".encode(errors="backslashreplace")
         written = 0
         try:
-            if self._is_ready():
+            if not self._poll:
+                written = os.write(self._descriptor, data)
+            elif self._poll.poll(0 if self._lost else _PATIENCE_MS):
+                if len(data) > _AT_ONCE:
+                    data = data[: _AT_ONCE - 1] + b"\n"
                 written = os.write(self._descriptor, data)
         except OSError as error:
             if error.errno == errno.EPIPE:
@@ -49,7 +65,20 @@ class Output:
         for line in "".join(traceback.format_exception(error)).splitlines():
             self.write(line)
 
-    def _is_ready(self) -> bool:
-        if os.name != "posix":  # Windows's select() takes sockets only
-            return True
-        return bool(select.select([], [self._descriptor], [], 0 if self._lost else _PATIENCE_S)[1])
+
+class LogFile(Output):
+    """Lines at the end of a file. Raises OSError when it cannot be opened."""
+
+    def __init__(self, path: str) -> None:
+        self.path = os.path.abspath(path)  # the program may go elsewhere
+        super().__init__(FileIO(self._open(), "w", closefd=False))
+
+    def _open(self) -> int:
+        # Without waiting for who reads a named pipe.
+        return os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | _NONBLOCK, 0o640)
+
+    def reopen(self) -> None:
+        """Open the path anew. Raises OSError, and goes on with the file before."""
+        descriptor = self._open()
+        os.dup2(descriptor, self._descriptor, inheritable=False)
+        os.close(descriptor)

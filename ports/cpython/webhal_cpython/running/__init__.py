@@ -2,5 +2,6 @@
 
 - command.py: the command's arguments, and what becomes of them
 - configuration.py: the options, from the command line, the environment and pyproject.toml
+- logs.py: the loggers webhal.access and webhal.error
 - runner.py: what App.run does meanwhile
 """

@@ -16,7 +16,9 @@ from webhal import App
 from webhal_cpython.cli import complain
 from webhal_cpython.loading import LoadError, Target, tell
 from webhal_cpython.network import ListenError
+from webhal_cpython.output import Output
 from webhal_cpython.running import configuration
+from webhal_cpython.running.logs import Logs
 from webhal_cpython.running.runner import Runner, ended_by_signals
 
 
@@ -42,15 +44,25 @@ def main(arguments: argparse.Namespace) -> int:
         return complain(str(error), 2)
     if isinstance(sys.stdout, io.TextIOWrapper):  # whoever follows the output through a pipe reads whole lines
         sys.stdout.reconfigure(line_buffering=True)
-    run = Runner(settings, target.name)
+    output = Output(sys.stdout)
+    try:
+        logs = Logs(settings, output, Output(sys.stderr))
+    except OSError as error:
+        return complain(f"cannot write to {error.filename}: {error.strerror}")
+    run = Runner(settings, logs, output, target.name)
     run.show = arguments.config
+    if logs.files:
+        run.renewed.append(logs.reopen)
     return serve(run, target)
 
 
 def serve(run: Runner, target: Target) -> int:
     """Run the file, and serve what it has; returns the exit code."""
     threading.excepthook = run.uncaught
-    webhal.log.report = run.errors.report
+    webhal.log.report = run.logs.report
+    if run.renewed and hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, run.renew)
+        signal.signal(signal.SIGUSR1, run.renew)
     # A lambda, because only a function becomes a method.
     App.run = lambda *values, **settings: run(*values, **settings)  # type: ignore[method-assign]
     try:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from webhal_cpython import project
+from webhal_cpython.running.logs import FORMATS, LEVELS
 
 _OF_DEPLOYING = ("app", "with")  # keys of the same table; `webhal run` without FILE serves `app`, too
 
@@ -42,6 +43,17 @@ def port(value: str) -> int:
     if not (value.isascii() and value.isdigit() and int(value) <= 65535):
         raise argparse.ArgumentTypeError(f"a port is a number from 0 to 65535, not {value}")
     return int(value)
+
+
+def one_of(*words: str) -> Callable[[str], str]:
+    """What reads one of these words."""
+
+    def read(value: str) -> str:
+        if value not in words:
+            raise argparse.ArgumentTypeError(f"it is {', '.join(words[:-1])} or {words[-1]}, not {value}")
+        return value
+
+    return read
 
 
 def number(least: int) -> Callable[[str], int]:
@@ -75,7 +87,22 @@ class Option(NamedTuple):
 OPTIONS = (
     Option("host", text, 'listen on this address or name; "" is every address of this machine'),
     Option("port", port, "listen on this port; 0 is one that is free"),
-    Option("access-log", flag, "print a line for each request", True),
+    Option("access-log", flag, "log a line for each request", True),
+    Option("access-log-file", path, "append these lines to a file, which SIGHUP and SIGUSR1 open anew"),
+    Option("error-log-file", path, "the same for tracebacks and the like"),
+    Option("log-format", one_of(*FORMATS), "common is the Common Log Format, json has an object a line", "common"),
+    Option(
+        "log-level",
+        one_of(*LEVELS),
+        "log what is at least so grave: debug, info, as requests are, warning, error, critical",
+        "info",
+    ),
+    Option(
+        "request-id",
+        flag,
+        "give each request an id, its X-Request-Id if it has a sane one, and tell it in the answer",
+        False,
+    ),
     Option("connections", number(1), "clients at a time; beyond that, the one that idles longest is closed"),
     Option("head", number(1), "most bytes of a request's line and fields"),
     Option("body", number(0), "most bytes of a body that is read whole"),

@@ -3,28 +3,26 @@ signals end the servers gracefully, those in threads of the file's, too.
 """
 
 import contextlib
-import functools
 import signal
 import socket
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from webhal import App, Request, Server
+from webhal import App, Server
 from webhal.server import create
 from webhal.starting import listen, prepare
-from webhal_cpython.cli import complain, printable
+from webhal_cpython.cli import complain
 from webhal_cpython.network import PORT_ERRORS, ListenError, Network, listen_error
 from webhal_cpython.output import Output
 from webhal_cpython.running.configuration import Settings
+from webhal_cpython.running.logs import Logs
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _FINISHING = "Finishing what runs (a second Ctrl-C ends it at once)"
 _STEP_MS = 1000  # of waiting; the server looks after deadlines by itself
 _THREAD_S = 1  # that a thread of the file's has to come to serving, before anything is said or done about it
-_MOST_LOGGED = 2000  # characters of a request line: more is no line that a client meant
 
 
 class Runner:
@@ -33,6 +31,8 @@ class Runner:
     def __init__(
         self,
         settings: Settings,
+        logs: Logs,
+        output: Output,
         name: str = "",
         network: Callable[[], Any] = Network,
         listen: Callable[..., tuple[Any, int, str]] = listen,
@@ -43,12 +43,13 @@ class Runner:
         listen: what webhal.starting.listen promises, for who has a listener already, or another kind of one
         """
         self.settings = settings
+        self.logs = logs
+        self.output = output
         self.name = name
         self.network = network
         self.listen = listen
         self.show = False  # print what holds instead of serving
-        self.output = Output(sys.stdout)
-        self.errors = Output(sys.stderr)
+        self.renewed: list[Callable[[], None]] = []  # called at SIGHUP and SIGUSR1: what opens or reads its files anew
         self.called = threading.Event()
         self.threads: list[threading.Thread] = []  # of the file's, that called it
         self.servers: dict[Server, socket.socket] = {}  # and what to close to end their waits
@@ -71,8 +72,7 @@ class Runner:
             self.output.write("\n".join(settings.told()))
             sys.exit()
         server = create(app, network, full)
-        if settings["access-log"] and self._log not in app.events.get("response", ()):
-            app.on("response")(self._log)
+        self.logs.attend(server)
         awake, self.servers[server] = socket.socketpair()
         try:
             if self.over and not main:  # asked now that `stop` would find the server
@@ -118,6 +118,11 @@ class Runner:
         for each in _SIGNALS:
             signal.signal(each, signal.SIG_DFL)
 
+    def renew(self, *signal_and_frame: object) -> None:
+        """SIGHUP or SIGUSR1: let files be opened and read anew. For the main thread."""
+        for each in self.renewed:
+            each()
+
     def wait_for_threads(self, path: str) -> None:
         """The file has run: give its threads the time to come to serving, which python would not end before either."""
         if threading.active_count() > 1 and not self.called.wait(_THREAD_S) and _last_threads():
@@ -138,13 +143,6 @@ class Runner:
         """Wait until the file's threads that serve have ended."""
         for thread in self.threads:
             thread.join()
-
-    def _log(self, request: Request, status: int, length: int) -> None:
-        """One line in the Common Log Format; "-" for a length that is not known yet."""
-        line = request.head[:_MOST_LOGGED].split(b"\r\n", 1)[0].decode("ascii", "backslashreplace")
-        line = printable(line.replace('"', '\\"'))[:_MOST_LOGGED]
-        size = "-" if length < 0 else length
-        self.output.write(f'{request.client[0]} - - [{_stamp(int(time.time()))}] "{line}" {status} {size}')
 
 
 def _last_threads() -> bool:
@@ -168,8 +166,3 @@ def _url(server: Server, host: str) -> str:
     if host in ("", "0.0.0.0", "::"):
         host = server.network.address() or host
     return "http://%s:%d/" % ("[%s]" % host if ":" in host else host, server.network.local_port(server.listener))
-
-
-@functools.lru_cache(maxsize=1)
-def _stamp(seconds: int) -> str:
-    return time.strftime("%d/%b/%Y:%H:%M:%S %z", time.localtime(seconds))
