@@ -93,13 +93,24 @@ def test_host_and_port_of_the_command_line_win(start, write):
     assert get(port, "/" + 100 * "x")[0] == 414
 
 
-def test_defaults_are_those_of_app_run(start, write):
+def test_defaults_are_those_of_app_run_but_for_this_machine_alone(start, write):
     network = "import webhal_cpython.network\nclass Network(webhal_cpython.network.Network):\n"
     network += "    def listen(self, *place):\n        print(place, flush=True)\n"
     network += "        return super().listen(0, '127.0.0.1', 5)\n"
     file = write(HELLO + network + "app.run(network=Network())")
-    for process in (start.webhal("run", file), start(file)):
-        process.line(r"^\(80, '', 1024\)$")
+    start(file).line(r"^\(80, '', 1024\)$")
+    start.webhal("run", file).line(r"^\(80, '127.0.0.1', 1024\)$")
+
+
+def test_printed_line_says_how_to_open_it_to_others_unless_the_host_was_chosen(start, write):
+    hint = r'only this machine can open it, --host "" lets others; Ctrl-C stops it'
+    process = start.webhal("run", write(HELLO + "app.run(port=0)"))
+    assert re.fullmatch(rf"Serving on http://127\.0\.0\.1:\d+/ \({hint}\)", process.line(".*")[0])
+    for text, arguments in ((RUN, ()), ("app.run(port=0)", ("--host", "127.0.0.1"))):
+        line = start.webhal("run", write(HELLO + text), *arguments).line(".*")[0]
+        assert re.fullmatch(r"Serving on http://127\.0\.0\.1:\d+/ \(Ctrl-C stops it\)", line)
+    line = start.webhal("run", write(HELLO + "app.run(port=0, host='')")).line(".*")[0]
+    assert re.fullmatch(r"Serving on http://.*:\d+/ \(Ctrl-C stops it\)", line)
 
 
 @pytest.mark.parametrize("host", ["", "0.0.0.0"])

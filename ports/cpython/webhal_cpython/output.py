@@ -30,6 +30,9 @@ class Output:
         self._descriptor = file.fileno() if file else os.open(os.devnull, os.O_WRONLY)
         self._lost = 0  # lines, since the last one that was written
         self._cut = False  # the disk had room for a part of the last one
+        self.is_terminal = bool(file) and os.isatty(self._descriptor)
+        # As https://no-color.org has it.
+        self._styled = self.is_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM", "dumb") != "dumb"
         self._poll: Any = None
         # Of a file on a disk nothing can be asked; nor on Windows, whose select() takes sockets only.
         if hasattr(select, "poll") and not stat.S_ISREG(os.fstat(self._descriptor).st_mode):
@@ -59,6 +62,10 @@ class Output:
         else:
             self._lost += 1
             self._cut = self._cut or written > 0
+
+    def styled(self, style: str, text: str) -> str:
+        """`text` as a terminal shows it in a style, parameters of ANSI's SGR; for others as it is."""
+        return f"\x1b[{style}m{text}\x1b[m" if style and self._styled else text
 
     def report(self, error: BaseException) -> None:
         """Write the traceback that webhal.log would print."""

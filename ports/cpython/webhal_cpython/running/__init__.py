@@ -4,4 +4,6 @@
 - configuration.py: the options, from the command line, the environment and pyproject.toml
 - logs.py: the loggers webhal.access and webhal.error
 - runner.py: what App.run does meanwhile
+- address.py: the address that it prints
+- debug_page.py: what a failing handler's request is answered with by --debug
 """

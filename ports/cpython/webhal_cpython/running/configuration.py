@@ -85,8 +85,9 @@ class Option(NamedTuple):
 
 
 OPTIONS = (
-    Option("host", text, 'listen on this address or name; "" is every address of this machine'),
+    Option("host", text, 'listen on this address or name; "" is every address of this machine (default: 127.0.0.1)'),
     Option("port", port, "listen on this port; 0 is one that is free"),
+    Option("debug", flag, "show clients on this machine the traceback where others get a plain 500", False),
     Option("access-log", flag, "log a line for each request", True),
     Option("access-log-file", path, "append these lines to a file, which SIGHUP and SIGUSR1 open anew"),
     Option("error-log-file", path, "the same for tracebacks and the like"),

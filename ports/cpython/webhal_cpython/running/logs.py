@@ -22,6 +22,7 @@ from webhal_cpython.output import LogFile, Output
 
 LEVELS = ("debug", "info", "warning", "error", "critical")
 FORMATS = ("common", "json")
+_STYLES = {1: "", 2: "", 3: "36", 4: "33", 5: "31"}  # of statuses by their first digit: cyan, yellow, red
 _MOST_LOGGED = 2000  # characters of a request line: more is no line that a client meant
 _MOST_IN_JSON = (
     1500  # of that, of a message, and of a traceback's end: the line is to fit into what a pipe takes at once
@@ -51,7 +52,7 @@ class Logs:
         if self._json:
             output.note = '{"lost": %d}'
         handler = _Handler(output)
-        handler.setFormatter(_JSONFormatter() if self._json else _Formatter("%(asctime)s %(levelname)s %(message)s"))
+        handler.setFormatter(_JSONFormatter() if self._json else _Formatter(output))
         return handler
 
     def begin(self) -> None:
@@ -164,10 +165,17 @@ class _Handler(logging.Handler):
 
 
 class _Formatter(logging.Formatter):
+    """A request is a line in the Common Log Format, in a terminal of the colour of its status."""
+
+    def __init__(self, output: Output) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(message)s")
+        self._styled = output.styled
+
     def format(self, record: logging.LogRecord) -> str:
         if isinstance(record, AccessRecord):
-            return record.getMessage()
-        return "\n".join(map(printable, super().format(record).split("\n")))
+            return self._styled(_STYLES[record.status // 100], record.getMessage())
+        first, *rest = map(printable, super().format(record).split("\n"))
+        return "\n".join([self._styled(_STYLES[5], first), *rest])
 
 
 class _JSONFormatter(logging.Formatter):

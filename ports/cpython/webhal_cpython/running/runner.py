@@ -16,11 +16,14 @@ from webhal.starting import listen, prepare
 from webhal_cpython.cli import complain
 from webhal_cpython.network import PORT_ERRORS, ListenError, Network, listen_error
 from webhal_cpython.output import Output
+from webhal_cpython.running import debug_page
+from webhal_cpython.running.address import announce
 from webhal_cpython.running.configuration import Settings
 from webhal_cpython.running.logs import Logs
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _FINISHING = "Finishing what runs (a second Ctrl-C ends it at once)"
+_HOST = "127.0.0.1"  # so that nobody else sees what is not finished, unless that is asked for
 _STEP_MS = 1000  # of waiting; the server looks after deadlines by itself
 _THREAD_S = 1  # that a thread of the file's has to come to serving, before anything is said or done about it
 
@@ -67,24 +70,27 @@ class Runner:
             self.threads.append(threading.current_thread())
         self.called.set()
         network, full = prepare(network or self.network(), self.settings.limits(limits))  # type: ignore[arg-type]
-        settings = self.settings.completed({"port": port, "host": host, **limits}, {"port": 80, "host": "", **full})
+        settings = self.settings.completed({"port": port, "host": host, **limits}, {"port": 80, "host": _HOST, **full})
         if self.show:
             self.output.write("\n".join(settings.told()))
             sys.exit()
         server = create(app, network, full)
         self.logs.attend(server)
+        if settings["debug"]:
+            debug_page.install(app)
         awake, self.servers[server] = socket.socketpair()
         try:
             if self.over and not main:  # asked now that `stop` would find the server
                 return
             # Only the main thread gets signals; while a server runs in another, the file does there what it likes.
             with contextlib.closing(server), ended_by_signals(self.stop) if main else contextlib.nullcontext():
-                self._serve(server, settings["port"], settings["host"], awake)
+                self._serve(server, settings, awake)
         finally:
             awake.close()
             self.servers.pop(server).close()
 
-    def _serve(self, server: Server, port: int, host: str, awake: socket.socket) -> None:
+    def _serve(self, server: Server, settings: Settings, awake: socket.socket) -> None:
+        port, host = settings["port"], settings["host"]
         try:
             server.adopt(*self.listen(server.network, port, host, server.connections))
         except OSError as error:
@@ -94,7 +100,7 @@ class Runner:
             self.failure = told.strerror
             raise told from None
         self.failure = ""
-        self.output.write(f"Serving on {_url(server, host)} (Ctrl-C stops it)")
+        announce(self.output, server, host, settings.sources["host"] != "default")
         if not ("asyncio" in sys.modules and hasattr(server.network, "hosting")):  # else it waits
             if isinstance(server.network, Network):
                 server.network.watch(awake, True, False)
@@ -159,10 +165,3 @@ def ended_by_signals(stop: Callable[..., None]) -> Iterator[None]:
     finally:
         for each, handler in zip(_SIGNALS, before, strict=True):
             signal.signal(each, handler)
-
-
-def _url(server: Server, host: str) -> str:
-    """The address to open in a browser."""
-    if host in ("", "0.0.0.0", "::"):
-        host = server.network.address() or host
-    return "http://%s:%d/" % ("[%s]" % host if ":" in host else host, server.network.local_port(server.listener))

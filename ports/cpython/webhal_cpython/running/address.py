@@ -1,0 +1,47 @@
+"""The address that is printed when a server has begun: to be opened in a browser here or, where others can reach it and
+the output is a terminal, by a phone that sees its QR code.
+"""
+
+import io
+from collections.abc import Iterator
+from ipaddress import ip_address
+
+from webhal import Server
+from webhal_cpython.output import Output
+
+BOLD = "1"  # parameters of ANSI's SGR
+
+
+def announce(output: Output, server: Server, host: str, chosen: bool) -> None:
+    """Print it; `chosen`: somebody has named the host."""
+    url = _url(server, host)
+    note = "Ctrl-C stops it" if chosen else 'only this machine can open it, --host "" lets others; Ctrl-C stops it'
+    output.write(f"Serving on {output.styled(BOLD, url)} ({note})")
+    if output.is_terminal and not is_loopback(host):
+        for line in _qr_code(url):
+            output.write(line)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a name or an address is this machine's own, that no other reaches."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost" or host.lower().endswith(".localhost")
+
+
+def _url(server: Server, host: str) -> str:
+    if host in ("", "0.0.0.0", "::"):
+        host = server.network.address() or host
+    return "http://%s:%d/" % ("[%s]" % host if ":" in host else host, server.network.local_port(server.listener))
+
+
+def _qr_code(url: str) -> Iterator[str]:
+    """Its lines; none where the library is not installed."""
+    try:
+        import segno
+    except ImportError:
+        return
+    drawn = io.StringIO()
+    segno.make(url, micro=False).terminal(drawn, border=2, compact=True)
+    yield from drawn.getvalue().splitlines()
