@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import logging
 import os
 import re
 import signal
@@ -12,6 +13,7 @@ import pytest
 
 from webhal_cpython.output import LogFile, Output
 from webhal_cpython.running import logs
+from webhal_cpython.running.configuration import Settings
 
 FILE = """
 from webhal import App
@@ -265,6 +267,19 @@ def test_line_that_a_pipe_might_not_take_at_once_is_cut():
         Output(file).write(5000 * "x")
     assert os.read(reader, 8192) == 4095 * b"x" + b"\n"
     os.close(reader)
+
+
+@pytest.mark.parametrize("text", ["x", "é\x1b", "\U0001f600"])
+def test_json_of_an_error_fits_into_what_a_pipe_takes_at_once(monkeypatch, text):
+    monkeypatch.setattr(logging.getLogger("webhal.error"), "handlers", [])
+    reader, writer = os.pipe()
+    with open(writer, "w") as file:
+        log = logs.Logs({**Settings(), "log-format": "json"}, Output(None), Output(file))
+        log.report(ValueError(9000 * text))
+        line = os.read(reader, 8192).decode()
+    os.close(reader)
+    assert text in json.loads(line)["message"]
+    assert json.loads(line)["traceback"].endswith(text[-1])
 
 
 def test_file_on_a_disk_has_whole_lines(tmp_path):

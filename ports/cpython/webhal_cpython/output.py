@@ -17,7 +17,7 @@ from typing import Any, TextIO
 _PATIENCE_MS = 100  # for a reader that is behind; one that does not catch up meanwhile is not waited for again
 # A pipe that is ready takes so many bytes at once (Linux's PIPE_BUF; others take 512): longer lines, which might wait
 # for its reader, are cut.
-_AT_ONCE = 4096
+AT_ONCE = 4096
 _NONBLOCK: int = getattr(os, "O_NONBLOCK", 0)
 
 
@@ -50,8 +50,8 @@ class Output:
             if not self._poll:
                 written = os.write(self._descriptor, data)
             elif self._poll.poll(0 if self._lost else _PATIENCE_MS):
-                if len(data) > _AT_ONCE:
-                    data = data[: _AT_ONCE - 1] + b"\n"
+                if len(data) > AT_ONCE:
+                    data = data[: AT_ONCE - 1] + b"\n"
                 written = os.write(self._descriptor, data)
         except OSError as error:
             if error.errno == errno.EPIPE:

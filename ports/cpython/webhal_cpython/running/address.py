@@ -9,14 +9,16 @@ from ipaddress import ip_address
 from webhal import Server
 from webhal_cpython.output import Output
 
-BOLD = "1"  # parameters of ANSI's SGR
+_BOLD = "1"  # of ANSI's SGR
 
 
 def announce(output: Output, server: Server, host: str, chosen: bool) -> None:
     """Print it; `chosen`: somebody has named the host."""
-    url = _url(server, host)
+    if host in ("", "0.0.0.0", "::"):
+        host = server.network.address() or host
+    url = "http://%s:%d/" % (f"[{host}]" if ":" in host else host, server.network.local_port(server.listener))
     note = "Ctrl-C stops it" if chosen else 'only this machine can open it, --host "" lets others; Ctrl-C stops it'
-    output.write(f"Serving on {output.styled(BOLD, url)} ({note})")
+    output.write(f"Serving on {output.styled(_BOLD, url)} ({note})")
     if output.is_terminal and not is_loopback(host):
         for line in _qr_code(url):
             output.write(line)
@@ -28,12 +30,6 @@ def is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host.lower() == "localhost" or host.lower().endswith(".localhost")
-
-
-def _url(server: Server, host: str) -> str:
-    if host in ("", "0.0.0.0", "::"):
-        host = server.network.address() or host
-    return "http://%s:%d/" % ("[%s]" % host if ":" in host else host, server.network.local_port(server.listener))
 
 
 def _qr_code(url: str) -> Iterator[str]:

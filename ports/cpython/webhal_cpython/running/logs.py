@@ -18,15 +18,15 @@ from typing import Any
 
 from webhal import Request
 from webhal_cpython.cli import printable
-from webhal_cpython.output import LogFile, Output
+from webhal_cpython.output import AT_ONCE, LogFile, Output
 
 LEVELS = ("debug", "info", "warning", "error", "critical")
 FORMATS = ("common", "json")
 _STYLES = {1: "", 2: "", 3: "36", 4: "33", 5: "31"}  # of statuses by their first digit: cyan, yellow, red
 _MOST_LOGGED = 2000  # characters of a request line: more is no line that a client meant
-_MOST_IN_JSON = (
-    1500  # of that, of a message, and of a traceback's end: the line is to fit into what a pipe takes at once
-)
+# Characters of that in JSON, of a message, and of a traceback's end. A line is to fit into what a pipe takes at once:
+# where it does not, because of escapes, which have up to twelve bytes, it has the fewer ones.
+_MOST_IN_JSON, _FEWER_IN_JSON = 1500, 150
 _ID = re.compile(rb"\r\nx-request-id:[ \t]*([\w.+/=:@-]{1,128})[ \t]*\r\n", re.IGNORECASE)  # others are not taken over
 
 
@@ -182,18 +182,22 @@ class _JSONFormatter(logging.Formatter):
     """One object a line."""
 
     def format(self, record: logging.LogRecord) -> str:
+        line = json.dumps(self._fields(record, _MOST_IN_JSON))
+        return line if len(line) < AT_ONCE else json.dumps(self._fields(record, _FEWER_IN_JSON))
+
+    def _fields(self, record: logging.LogRecord, most: int) -> dict[str, Any]:
         moment = datetime.fromtimestamp(record.created, timezone.utc).isoformat(timespec="milliseconds")
         fields: dict[str, Any] = {"time": moment, "level": record.levelname, "logger": record.name}
         if isinstance(record, AccessRecord):
             fields["client"] = record.request.client[0]
-            fields["request"] = record.line[:_MOST_IN_JSON]
+            fields["request"] = record.line[:most]
             fields["status"] = record.status
             fields["bytes"] = None if record.length < 0 else record.length
             fields["ms"] = record.ms
             if "id" in record.request.__dict__:
                 fields["id"] = record.request.__dict__["id"]
         else:
-            fields["message"] = record.getMessage()[:_MOST_IN_JSON]
+            fields["message"] = record.getMessage()[:most]
             if record.exc_info:
-                fields["traceback"] = self.formatException(record.exc_info)[-_MOST_IN_JSON:]
-        return json.dumps(fields)
+                fields["traceback"] = self.formatException(record.exc_info)[-most:]
+        return fields
