@@ -43,6 +43,8 @@ class Request:
     waits    the client waits for 100 Continue before it sends the body
     body     the body, as bytes
     client   (address, port) of the peer
+    scheme   "http" or "https"; on a PC only
+    certificate   the one that the client showed over TLS, as ssl.SSLSocket.getpeercert has it, or None; on a PC only
     app      the App that answers
     limit    bytes that a body may have to be read whole; of a body that its handler reads itself
     pairs    most names that args and form take, 1000; of all requests: Request.pairs = 5000
@@ -85,6 +87,8 @@ class Request:
 
     if sys.implementation.name == "cpython":
         lines = ""  # the field lines that its answer has besides those of every answer
+        scheme = "http"
+        certificate: "dict[str, Any] | None" = None
 
         def __repr__(self) -> str:
             return "<Request %s %s>" % (self.method, self.target)

@@ -8,7 +8,8 @@ A preparation is a generator function of an Arrival. It does what can be done wi
 which does not block; it yields READ or WRITE to go on when the socket can be read or written; and it returns when it is
 done. It may put another object of the same descriptor into `arrival.socket`, as TLS does, and another address into
 `arrival.client`, as the PROXY protocol does. It reads nothing that is the next one's. OSError, of its own or of the
-socket, closes the connection. What it takes of the processor at once, others wait for.
+socket, closes the connection; one that says something before that ends in `linger`, or the client may never read it.
+What it takes of the processor at once, others wait for.
 
     def greet(arrival: Arrival) -> Iterator[Wanted]:
         while True:
@@ -22,8 +23,10 @@ socket, closes the connection. What it takes of the processor at once, others wa
     network.preparations.insert(0, another)  # that comes before
 """
 
+import contextlib
+import socket as bsd
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from socket import socket as Socket
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +38,8 @@ _MOST = 1024  # in preparation at once, as many as there are slots: each has a d
 _SAFE_MS = 1_000  # which a connection has before it is closed for a new one: some round trips of a slow network
 _STEPS = 16  # of preparations in one wait, because a handshake takes up to a millisecond of the processor
 _ACCEPTS = 16  # from the system at once
+_PAUSE_MS = 20  # in which no descriptor, or room, is looked for again
+_PIECE = 65536  # bytes that are read at once of what nobody wants
 
 Wanted = tuple[bool, bool]
 READ: Wanted = (True, False)  # what Network.watch is told
@@ -56,9 +61,9 @@ class Arrival:
         self.client = client
         self.since = now
 
-    def prepare(self, preparations: "list[Preparation]") -> Generator[Wanted, None, None]:
+    def prepare(self) -> Generator[Wanted, None, None]:
         """One preparation after the other."""
-        for preparation in preparations:
+        for preparation in self.entrance.preparations:
             yield from preparation(self)
 
     # What the poller asks of a socket. The descriptor stays the same, whatever `socket` becomes.
@@ -73,13 +78,26 @@ class Arrival:
 Preparation = Callable[[Arrival], Iterator[Wanted]]
 
 
+def linger(arrival: Arrival) -> Generator[Wanted, None, None]:
+    """End our side and read on until the client ends its own, as RFC 9112, 9.6, has it; then raise ConnectionError."""
+    # Past a TLS layer, which has failed.
+    Socket.shutdown(arrival.socket, bsd.SHUT_WR)
+    more = True
+    while more:
+        yield READ
+        with contextlib.suppress(BlockingIOError):
+            more = bool(Socket.recv(arrival.socket, _PIECE))
+    raise ConnectionAbortedError
+
+
 class _Entrance:
     """Who has come by one listener, and is prepared."""
 
     watched = False  # the listener, by the server
 
-    def __init__(self, listener: Socket) -> None:
+    def __init__(self, listener: Socket, preparations: Sequence[Preparation]) -> None:
         self.listener = listener
+        self.preparations = preparations
         self.prepared: deque[Arrival] = deque()
 
 
@@ -98,23 +116,30 @@ class Admission(_Base):
         self._arrivals: dict[Arrival, Generator[Wanted, None, None]] = {}  # in preparation, the oldest first
         self._entrances: dict[Socket, _Entrance] = {}  # by listener
         self._own: set[Any] = set()  # listeners and Arrivals: what the poller reports and the server does not get
-        self._closed = False  # the listeners are not watched, because there is no room
+        self._paused: dict[_Entrance, int] = {}  # whose listeners are not watched for lack of room, since when (ms)
 
     def listen(self, port: int, host: str, backlog: int) -> Socket:
         listener = super().listen(port, host, backlog)
         self.adopt(listener)
         return listener
 
-    def adopt(self, listener: Socket) -> None:
-        """Prepare who connects to a listener that was made elsewhere, as those of `listen`."""
-        self._entrances[listener] = _Entrance(listener)
+    def adopt(self, listener: Socket, preparations: Sequence[Preparation] | None = None) -> None:
+        """Prepare who connects to `listener`, which may have been made elsewhere; in another way than all others do.
+
+        One that no server is to have, because its preparations send everybody away, is watched from here on.
+        """
+        entrance = _Entrance(listener, self.preparations if preparations is None else preparations)
+        self._entrances[listener] = entrance
         self._own.add(listener)
+        if preparations is not None:
+            super().watch(listener, True, False)
 
     def watch(self, socket: Any, read: bool, write: bool) -> None:
         super().watch(socket, read, write)
         entrance = self._entrances.get(socket)
         if entrance:
             entrance.watched = read
+            self._paused.pop(entrance, None)
             for arrival in entrance.prepared:
                 super().watch(arrival, False, read)  # type: ignore[arg-type] # see Arrival.fileno
 
@@ -138,10 +163,11 @@ class Admission(_Base):
             for arrival in [each for each in self._arrivals if each.entrance is entrance] + list(entrance.prepared):
                 self._turn_away(arrival)
             self._own.remove(socket)
+            self._paused.pop(entrance, None)
         super().close(socket)
 
     def wait(self, timeout_ms: int) -> list[Any]:
-        if self._arrivals or self._closed:
+        if self._arrivals or self._paused:
             self._make_room()
         ready: list[Any] = super().wait(timeout_ms)
         if self._own.isdisjoint(ready):
@@ -156,8 +182,11 @@ class Admission(_Base):
             try:
                 if listener in ready:
                     self._take(entrance)
-            except OSError:  # which accept will raise, too
-                others.append(listener)
+            except OSError:
+                if entrance.watched:  # accept will raise it, too
+                    others.append(listener)
+                else:
+                    self._pause(entrance)
             else:
                 if entrance.watched and entrance.prepared:
                     others.append(listener)
@@ -167,8 +196,7 @@ class Admission(_Base):
         """Accept from the system, and begin to prepare. OSError: the system has no socket to spare."""
         for _ in range(_ACCEPTS):
             if len(self._arrivals) >= _MOST and not self._replace():
-                self._closed = True
-                super().watch(entrance.listener, False, False)
+                self._pause(entrance)
                 return
             try:
                 pair = super().accept(entrance.listener)
@@ -179,7 +207,7 @@ class Admission(_Base):
             if not pair:
                 return
             arrival = Arrival(entrance, *pair, self.ticks_ms())
-            self._arrivals[arrival] = arrival.prepare(self.preparations)
+            self._arrivals[arrival] = arrival.prepare()
             self._own.add(arrival)
             self._advance(arrival)
 
@@ -213,18 +241,22 @@ class Admission(_Base):
         super().close(arrival)  # type: ignore[arg-type] # see Arrival.fileno
 
     def _make_room(self) -> None:
-        """Close who is late, and watch the listeners again when there is room."""
+        """Close who is late, and watch listeners again."""
         now = self.ticks_ms()
         while self._arrivals:
             oldest = next(iter(self._arrivals))
             if now - oldest.since < _DEADLINE_MS:
                 break
             self._turn_away(oldest)
-        if self._closed and (len(self._arrivals) < _MOST or self._old()):
-            self._closed = False
-            for listener, entrance in self._entrances.items():
-                if entrance.watched:
-                    super().watch(listener, True, False)
+        for entrance, since in list(self._paused.items()):
+            if now - since >= _PAUSE_MS and (len(self._arrivals) < _MOST or self._old()):
+                del self._paused[entrance]
+                super().watch(entrance.listener, True, False)
+
+    def _pause(self, entrance: _Entrance) -> None:
+        """Let who comes wait for a while."""
+        self._paused[entrance] = self.ticks_ms()
+        super().watch(entrance.listener, False, False)
 
     def _old(self) -> Arrival | None:
         """Who has been in preparation longest, if that is long enough to be closed for another."""
