@@ -95,7 +95,7 @@ def _path(method: str, target: str) -> str:
     """The decoded path of a request target in any of the four forms of RFC 9112, 3.2."""
     path = target
     if method == "CONNECT":
-        if not 1 < _port(path.lower().encode()) < len(path):
+        if not 1 < judge_host(path.lower().encode()) < len(path):
             raise HTTPError(400, "malformed request target")
         return path
     if path[:1] != "/":  # not [0], which MicroPython would keep
@@ -105,7 +105,7 @@ def _path(method: str, target: str) -> str:
         host = _host(path)
         if path[:start].lower() not in ("http://", "https://") or host[:1] in ("", ":"):
             raise HTTPError(400, "malformed request target")
-        _port(host.lower().encode())
+        judge_host(host.lower().encode())
         path = path[start + len(host) :]
         if path[:1] != "/":
             path = "/"
@@ -138,7 +138,7 @@ def _escapes(data: bytes) -> bool:
     return True
 
 
-def _port(host: bytes) -> int:
+def judge_host(host: bytes) -> int:
     """Where the port begins in a Host in lower case (RFC 3986, 3.2.2), 0 if there is none. Raises HTTPError(400).
 
     An address in brackets is one of version 6, with or without a zone (RFC 6874): a later version, which the RFC
@@ -207,7 +207,7 @@ def parse_head(data: bytes, method: str, target: str, path: str, minor: int) -> 
             if host:
                 raise HTTPError(400, "one Host field is needed")
             host = begin, stop
-            _port(value)
+            judge_host(value)
         elif name == b"content-length":
             if length is not None or not value.isdigit():
                 raise HTTPError(400, "malformed Content-Length")
