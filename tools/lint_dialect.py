@@ -27,6 +27,7 @@ FOLDERS = {
 }
 # What in them is for PCs only.
 EXCEPTIONS = (
+    "core/webhal/counters.py",
     "core/webhal/deflate.py",
     "core/webhal/net.py",
     "core/webhal/sendfile.py",

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from webhal import assets as assets
     from webhal import chunked as chunked
     from webhal import conditional as conditional
+    from webhal import counters as counters
     from webhal import date as date
     from webhal import deflate as deflate
     from webhal import errors as errors

@@ -233,7 +233,8 @@ class Stream:
         start = b""
         if not connection.begun:
             start = self.start(server, connection)
-            server.app.emit("response", self.request, self.response.status, -1)  # type: ignore[union-attr] # prepared
+            length = -1 if self.left is None else self.left + len(self.piece)
+            server.app.emit("response", self.request, self.response.status, length)  # type: ignore[union-attr] # prepared
             if self.request.method == "HEAD":
                 self.cancel()
                 self.finish(server, connection, start)

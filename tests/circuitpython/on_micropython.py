@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 300
 SUITES = ["test_promises", "test_table", "test_vectors", "test_server", "test_examples", "test_pin"]
 PORT = [f"webhal_circuitpython.{name}" for name in ("network", "link", "airlift")]
-PC_ONLY = {"deflate", "net", "sendfile"}  # modules of webhal that are not sent to boards
+PC_ONLY = {"counters", "deflate", "net", "sendfile"}  # modules of webhal that are not sent to boards
 
 # Loads modules as a board does, into a heap of 100 KB of 32-bit words.
 LOAD = """

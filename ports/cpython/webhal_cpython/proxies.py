@@ -60,8 +60,13 @@ class TrustedProxies:
             except ValueError as error:
                 raise ValueError(f"trusted proxies are addresses and networks such as 10.0.0.0/8: {error}") from None
 
+        self._remembered = lru_cache(1024)(self._judge)
+
     def __contains__(self, address: str) -> bool:
         """Whether what is at `address` is believed; peers of a unix socket have none."""
+        return self._remembered(address)
+
+    def _judge(self, address: str) -> bool:
         try:
             parsed = ipaddress.ip_address(address)
         except ValueError:
@@ -110,11 +115,8 @@ class TrustedProxies:
                 raise HTTPError(400, "malformed scheme of a proxy")
             request.scheme = scheme  # type: ignore[attr-defined]
         if "host" in said:
-            host = said["host"].encode("latin-1")
-            head.judge_host(host.lower())
-            line = b"Host: %s\r\n" % host
-            rest = _HOST.sub(b"", request.head, 1).split(b"\r\n", 1)
-            request.head = rest[0] + b"\r\n" + line + rest[1]
+            line, fields = _HOST.sub(b"", request.head, 1).split(b"\r\n", 1)
+            request.head = b"%s\r\nHost: %s\r\n%s" % (line, _host(said["host"]), fields)
         return client
 
 
@@ -170,6 +172,14 @@ def _elements(line: str) -> list[dict[str, str]]:
         else:
             raise HTTPError(400, "malformed Forwarded")
     return [element for element in elements if element]
+
+
+@lru_cache(256)
+def _host(text: str) -> bytes:
+    """A Host's value. Raises HTTPError(400)."""
+    host = text.encode("latin-1")
+    head.judge_host(host.lower())
+    return host
 
 
 @lru_cache(1024)

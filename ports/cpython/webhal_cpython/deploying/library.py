@@ -10,9 +10,11 @@ from pathlib import Path
 
 import webhal
 
-# In these folders, and of no use to a board: the interface's documentation, the command, what needs descriptors or can
-# compress, and what stands for a board's network where there is an operating system.
-PC_ONLY = {"webhal.__main__", "webhal.deflate", "webhal.net", "webhal.sendfile", "webhal_micropython.unix"}
+# In these folders, and of no use to a board: the interface's documentation, the command, what needs descriptors,
+# processes or can compress, and what stands for a board's network where there is an operating system.
+PC_ONLY = {
+    "webhal.__main__", "webhal.counters", "webhal.deflate", "webhal.net", "webhal.sendfile", "webhal_micropython.unix",
+}
 
 # Loaded only if an application asks for it, and what in its text shows that it does. Everything else may be
 # loaded because of what some client sends.
@@ -21,19 +23,23 @@ OPTIONAL = {
     "webhal.conditional": {"StaticFiles", "send_file"},
     "webhal.fields": {"redirect", "set_cookie", "StaticFiles"},
     "webhal.hosting": {"asyncio", "serve"},
-    "webhal.jobs": {"async", "every", "on", "spawn", "yield", "websocket", "EventStream"},
+    "webhal.jobs": {"async", "every", "on", "spawn", "yield", "websocket", "EventStream", "Metrics"},
+    "webhal.metrics": {"Metrics", "Health"},
     "webhal.multipart": {"form", "files"},
     "webhal.sse": {"EventStream"},
     "webhal.static": {"StaticFiles", "send_file"},
     "webhal.stream": {
         "async", "yield", "stream", "iter", "map", "filter", "zip", "StaticFiles", "send_file", "render", "EventStream",
+        "Metrics", "Health",
     },
-    "webhal.task": {"async", "sleep_ms", "every", "on", "spawn", "websocket", "EventStream"},
+    "webhal.task": {"async", "sleep_ms", "every", "on", "spawn", "websocket", "EventStream", "Metrics"},
     "webhal.templates": {"render", "render_text"},
     "webhal.topic": {"Topic", "Event"},
     "webhal.websocket": {"websocket"},
     "webhal_micropython.hosting": {"asyncio"},
+    "webhal_micropython.signal": {"Metrics"},
     "webhal_circuitpython.airlift": {"Network", "pool"},  # one of the application's own may have another radio
+    "webhal_circuitpython.signal": {"Metrics"},
 }
 
 _ENTRY = ("webhal", "webhal.app", "webhal.starting")  # what every application loads
@@ -54,6 +60,8 @@ def select(application: Iterable[ast.Module], runtime: str, extent: str = "") ->
         roots = {*_ENTRY, port, port + ".network"}.union(*map(_asked_for, trees))
         without = _unused(trees) - roots if extent == "minimal" else set()
         wanted = _closure(roots & set(everything), everything, without)
+        if "webhal.metrics" in wanted:  # which loads it by this platform's name
+            wanted |= {port + ".signal"} & set(everything)
     return {
         module.replace(".", "/") + ("/__init__.py" if module in ("webhal", port) else ".py"): everything[module]
         for module in sorted(wanted)
