@@ -2,18 +2,22 @@
 
 A proxy tells in fields of each request, X-Forwarded-For, -Proto and -Host or Forwarded (RFC 7239), which
 `TrustedProxies` reads; or by the PROXY protocol, in a header before a connection's first byte, of which `parse_header`
-is the sans-I/O parser (versions 1 and 2 of haproxy's doc/proxy-protocol.txt).
+is the sans-I/O parser (versions 1 and 2 of haproxy's doc/proxy-protocol.txt), and `TrustedProxies.receive_header` the
+preparation that takes it from a socket (admission.py).
 """
 
 import ipaddress
 import re
-from collections.abc import Iterable
+import socket as bsd
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 
+import webhal.log
 from webhal import head
 from webhal.errors import HTTPError
 from webhal.http import Request
+from webhal_cpython.admission import READ, Arrival, Wanted
 from webhal_cpython.serving import Connection
 
 Client = tuple[str, int]  # address and port
@@ -63,14 +67,14 @@ class TrustedProxies:
         self._remembered = lru_cache(1024)(self._judge)
 
     def __contains__(self, address: str) -> bool:
-        """Whether what is at `address` is believed; peers of a unix socket have none."""
+        """Whether what is at `address` is believed; "unix" is the network's for peers of a unix socket."""
         return self._remembered(address)
 
     def _judge(self, address: str) -> bool:
         try:
             parsed = ipaddress.ip_address(address)
         except ValueError:
-            return self._unix and address in ("", "unix")
+            return self._unix and address == "unix"
         return any(parsed in network for network in self._networks)
 
     def connection(self, socket: Any, client: Client, now: int) -> Connection:
@@ -118,6 +122,34 @@ class TrustedProxies:
             line, fields = _HOST.sub(b"", request.head, 1).split(b"\r\n", 1)
             request.head = b"%s\r\nHost: %s\r\n%s" % (line, _host(said["host"]), fields)
         return client
+
+    def receive_header(self, arrival: Arrival) -> Iterator[Wanted]:
+        """A preparation: whose address is believed sends a PROXY header first, always, and is who that says.
+
+        Others are served as they are. What is no header closes the connection, as is logged.
+        """
+        if arrival.client[0] not in self:
+            return
+        held = b""
+        while True:
+            try:
+                data = arrival.socket.recv(MOST_HEADER, bsd.MSG_PEEK)
+            except BlockingIOError:
+                yield READ
+                continue
+            if not data:
+                raise ConnectionResetError
+            try:
+                found = parse_header(held + data)
+            except ValueError as error:
+                told = ConnectionAbortedError(f"{arrival.client[0]}, which is a trusted proxy, has sent {error}")
+                webhal.log.log(told)
+                raise told from None
+            length, client = found or (len(held) + len(data), None)
+            held += arrival.socket.recv(length - len(held))  # what is behind it is not ours
+            if found:
+                arrival.client = client or arrival.client
+                return
 
 
 class _Proxied(Connection):
@@ -225,7 +257,7 @@ def parse_header(data: bytes) -> tuple[int, Client | None] | None:
         if end >= 0:
             return end + 2, _parse_text(data[:end])
         if len(data) >= _MOST_TEXT or b"\n" in data:
-            raise ValueError("a PROXY header without its end")
+            raise ValueError("no PROXY header, for it has no end")
         return None
     if data[: len(_BINARY)] != _BINARY[: len(data)]:
         raise ValueError("no PROXY header")
@@ -234,12 +266,12 @@ def parse_header(data: bytes) -> tuple[int, Client | None] | None:
     length = 16 + int.from_bytes(data[14:16], "big")
     kind, transport = divmod(data[13], 16)
     if data[12] not in (0x20, 0x21) or kind > 3 or transport > 2 or length > MOST_HEADER:
-        raise ValueError("malformed PROXY header")
+        raise ValueError("a malformed PROXY header")
     size, addresses = _FAMILIES.get(kind, (0, 0))
     if data[12] == 0x20 or not transport:  # LOCAL is the proxy itself; in UNSPEC nothing is to be read
         size = addresses = 0
     if length < 16 + addresses:
-        raise ValueError("malformed PROXY header")
+        raise ValueError("a malformed PROXY header")
     if len(data) < length:
         return None
     if not size or transport != 1:
@@ -250,14 +282,17 @@ def parse_header(data: bytes) -> tuple[int, Client | None] | None:
 
 def _parse_text(line: bytes) -> Client | None:
     """The client that a header of version 1 tells. Raises ValueError."""
-    parts = line.decode("ascii").split(" ")
+    parts = line.decode("latin-1").split(" ")
     if parts[1] == "UNKNOWN":
         return None
     kind: Any = {"TCP4": ipaddress.IPv4Address, "TCP6": ipaddress.IPv6Address}.get(parts[1])
-    if not kind or len(parts) != 6 or "%" in line.decode():
-        raise ValueError("malformed PROXY header")
-    client, _ = [kind(each) for each in parts[2:4]]
+    good = kind and len(parts) == 6 and b"%" not in line
     for port in parts[4:]:
-        if not port.isdigit() or str(int(port[:6])) != port or int(port) > 65535:
-            raise ValueError("malformed PROXY header")
-    return _plain(client), int(parts[4])
+        good = good and _PORT.fullmatch(port) and str(int(port)) == port and int(port) < 65536
+    try:
+        if good:
+            client, _ = [kind(each) for each in parts[2:4]]
+            return _plain(client), int(parts[4])
+    except ValueError:
+        pass
+    raise ValueError("a malformed PROXY header")
