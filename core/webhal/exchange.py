@@ -128,6 +128,8 @@ def fields(connection: "Connection", server: "Server", request: Request) -> str:
         if server.closes:
             server.closes -= 1
         return lines + "Connection: close\r\n"
+    if sys.implementation.name == "cpython":
+        lines += server.keep_alive
     return lines if request.minor else lines + "Connection: keep-alive\r\n"
 
 

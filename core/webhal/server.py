@@ -48,6 +48,8 @@ class Server:
     # Of every plain response; and the field lines of every response: Date, where the platform has a clock.
     start = b"HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: "
     fields = ""
+    if sys.implementation.name == "cpython":
+        keep_alive = ""  # a field line for responses that do not close: for how long their connection may idle
     host: "Host | None" = None  # who steps it, and runs its coroutines, where asyncio does
     clock: "list[sleep_ms] | None" = None  # those that sleep, the latest first
     jobs: "list[Job] | None" = None  # what runs beside serving

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 import webhal.log
 from webhal import App, Server
-from webhal.testing import TestClient
+from webhal.testing import FakeNetwork, TestClient
 from webhal.websocket import websocket
 from webhal_cpython.admission import Network
 from webhal_cpython.proxies import MOST_HEADER, TrustedProxies, parse_header
+from webhal_cpython.serving import Server as PCServer
 
 PROXIES = "192.0.2.0/24"  # where the clients of a fake network are
 HERE = "10.1.0.0/16"  # a proxy in front of that one
@@ -42,7 +43,7 @@ def behind(*trusted):
         await ws.send(request.client[0])
 
     client = TestClient(app)
-    client.server.Connection = TrustedProxies(trusted or (PROXIES, HERE)).connection
+    TrustedProxies(trusted or (PROXIES, HERE)).attach(client.server)
     return client
 
 
@@ -387,7 +388,7 @@ def ask():
         proxies = TrustedProxies(trusted or ("127.0.0.1",))
         server = Server(app, Network(proxies.receive_header))
         if fields:
-            server.Connection = proxies.connection
+            proxies.attach(server)
         server.open(0, "127.0.0.1")
         with contextlib.closing(server), socket.socket() as client:
             client.connect(("127.0.0.1", server.network.local_port(server.listener)))
@@ -446,3 +447,34 @@ def test_fields_are_believed_by_the_address_of_the_header(ask):
     spoofing = GET.replace(b"Host", b"X-Forwarded-For: 198.51.100.7\r\nHost")
     assert ask([HEADERS[0][0] + spoofing], fields=True) == f"{CLIENT}:4711"
     assert ask([HEADERS[0][0] + spoofing], "127.0.0.1", CLIENT, fields=True) == "198.51.100.7:0"
+
+
+# -- connections that a proxy keeps -----------------------------------------------------------------------
+
+
+def test_for_how_long_a_connection_may_idle_is_said_where_it_is_kept():
+    app = App()
+    for path, result in (("/str", "x"), ("/dict", {}), ("/response", ("x", 201)), ("/none", None), ("/bytes", b"x")):
+        app.get(path)(lambda request, result=result: result)
+    app.get("/stream")(lambda request: iter("xyz"))
+    for said in ("", "Keep-Alive: timeout=75\r\n"):
+        network = FakeNetwork(harsh=False)
+        server = PCServer(app, network)
+        server.keep_alive = said
+        server.open()
+        for path in "/str /dict /response /none /bytes /stream /missing".split():
+            for version, field, kept in (
+                ("1.1", "", True),
+                ("1.1", "Connection: close\r\n", False),
+                ("1.0", "", False),
+                ("1.0", "Connection: keep-alive\r\n", path != "/stream"),
+            ):
+                client = network.connect()
+                client.send(f"GET {path} HTTP/{version}\r\nHost: a\r\n{field}\r\n".encode())
+                for _ in range(20):
+                    server.step(10)
+                head = client.received.partition(b"\r\n\r\n")[0].decode() + "\r\n"
+                assert head.count("Keep-Alive: ") == (1 if said and kept else 0), (path, version, field)
+                assert said in head or not kept
+                client.close()
+        server.close()

@@ -48,7 +48,12 @@ def test_command_line_wins_over_the_environment_and_that_over_the_table(read):
 
 
 def test_each_option_can_be_said_everywhere(read):
-    samples = {configuration.flag: "false", configuration.text: "x", configuration.path: "/x"}
+    samples = {
+        configuration.flag: "false",
+        configuration.text: "x",
+        configuration.path: "/x",
+        configuration.trusted: "10.0.0.0/8",
+    }
     for option in configuration.OPTIONS:
         sample = samples.get(option.read, option.default or "40")
         value = option.read(sample)

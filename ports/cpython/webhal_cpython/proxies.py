@@ -17,6 +17,7 @@ import webhal.log
 from webhal import head
 from webhal.errors import HTTPError
 from webhal.http import Request
+from webhal.server import Server
 from webhal_cpython.admission import READ, Arrival, Wanted
 from webhal_cpython.serving import Connection
 
@@ -77,9 +78,15 @@ class TrustedProxies:
             return self._unix and address == "unix"
         return any(parsed in network for network in self._networks)
 
-    def connection(self, socket: Any, client: Client, now: int) -> Connection:
-        """A server's connection (Server.Connection), of whose requests the fields are believed if it is a proxy's."""
-        return _Proxied(self, socket, client, now) if client[0] in self else Connection(socket, client, now)
+    def attach(self, server: Server) -> None:
+        """Let a server believe these: its connections are as they were, but for those of proxies."""
+        kind = server.Connection
+        proxied: Any = type("Proxied", (_Proxied, kind), {"proxies": self})
+
+        def connect(socket: Any, client: Client, now: int) -> Any:
+            return (proxied if client[0] in self else kind)(socket, client, now)
+
+        server.Connection = connect  # type: ignore[assignment] # it is only called
 
     def read(self, request: Request, peer: Client) -> Client:
         """Whom a request is from that `peer`, which is believed, has sent; sets its scheme and its Host.
@@ -155,9 +162,10 @@ class TrustedProxies:
 class _Proxied(Connection):
     """A connection of a proxy's: `client` is whom its request is from."""
 
-    def __init__(self, proxies: TrustedProxies, socket: Any, peer: Client, now: int) -> None:
+    proxies: TrustedProxies
+
+    def __init__(self, socket: Any, peer: Client, now: int) -> None:
         super().__init__(socket, peer, now)
-        self.proxies = proxies
         self.peer = peer
 
     def next_request(self, limit: int) -> Request | None:

@@ -87,6 +87,13 @@ class Reader(http.Reader):
 class Connection(Reader, connection.Connection):
     """The core's connection, with that input."""
 
+    def dispatch(self, server: Portable, request: Request) -> None:
+        """Connection.dispatch, whose quick answers have no place for another field."""
+        if server.keep_alive:
+            answer(self, server, request, server.app.handle(request))
+        else:
+            super().dispatch(server, request)
+
 
 def begin(app: Any, request: Request, handler: "Coroutine[Any, Any, Any]") -> Any:
     """What an `async def` handler returns that has nothing to wait for; else the Stream that goes on with it."""
@@ -119,6 +126,7 @@ class Server(Portable):
 
     Connection = Connection
     starts: "dict[type, bytes]" = {}  # of plain responses, as Server.start, by what the handler returned
+    kept = ""  # the field lines of all that do not close
 
     def __init__(self, *values: Any, **limits: Any) -> None:
         super().__init__(*values, **limits)
@@ -129,7 +137,9 @@ class Server(Portable):
     def tick(self) -> None:
         """Server.tick, which gives responses their Date."""
         super().tick()
-        self.starts = {kind: self.start.replace(_HTML, value) for kind, value in _TYPES.items()}
+        self.kept = self.fields + self.keep_alive
+        start = self.start.replace(b"\r\n", b"\r\n" + self.keep_alive.encode(), 1)
+        self.starts = {kind: start.replace(_HTML, value) for kind, value in _TYPES.items()}
 
     def serve_ready(self, ready: "list[Any]") -> bool:
         """Plain requests in one function; what is not plain goes on from where it turns out not to be."""
@@ -197,7 +207,7 @@ class Server(Portable):
                     continue
                 try:
                     if lines is None:
-                        lines, body = serialise(result, request.method, self.fields)
+                        lines, body = serialise(result, request.method, self.kept)
                         out = lines + body  # None of a stream
                     else:
                         body = result.encode() if kind is str else result if kind is bytes else _dumps(result).encode()

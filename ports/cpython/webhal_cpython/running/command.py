@@ -5,6 +5,7 @@ nothing by itself has its `app` served when it has run.
 """
 
 import argparse
+import functools
 import io
 import os
 import signal
@@ -13,6 +14,7 @@ import threading
 
 import webhal.log
 from webhal import App
+from webhal_cpython import admission
 from webhal_cpython.cli import complain
 from webhal_cpython.loading import LoadError, Target, tell
 from webhal_cpython.network import ListenError
@@ -53,6 +55,11 @@ def main(arguments: argparse.Namespace) -> int:
     run.show = arguments.config
     if logs.files:
         run.renewed.append(logs.reopen)
+    preparations: list[admission.Preparation] = []
+    if settings["proxy-protocol"]:
+        preparations.append(run.proxies.receive_header)
+    if preparations:
+        run.network = functools.partial(admission.Network, *preparations)
     return serve(run, target)
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from webhal_cpython import project
+from webhal_cpython.proxies import TRUSTED, TrustedProxies
 from webhal_cpython.running.logs import FORMATS, LEVELS
 
 _OF_DEPLOYING = ("app", "with")  # keys of the same table; `webhal run` without FILE serves `app`, too
@@ -77,6 +78,15 @@ def seconds(value: str) -> float:
     return result
 
 
+def trusted(value: str) -> str:
+    """Of proxies."""
+    try:
+        TrustedProxies(value.split(","))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return value
+
+
 class Option(NamedTuple):
     name: str  # on the command line behind --; port is WEBHAL_PORT in the environment
     read: Callable[[str], Any]  # makes the value of a text; raises argparse.ArgumentTypeError
@@ -87,6 +97,9 @@ class Option(NamedTuple):
 OPTIONS = (
     Option("host", text, 'listen on this address or name; "" is every address of this machine (default: 127.0.0.1)'),
     Option("port", port, "listen on this port; 0 is one that is free"),
+    Option("proxy-headers", flag, "believe X-Forwarded-For, -Proto and -Host, or Forwarded, of --trusted", False),
+    Option("proxy-protocol", flag, "expect a PROXY header, of version 1 or 2, from --trusted", False),
+    Option("trusted", trusted, "addresses and networks of proxies, with commas between", ",".join(TRUSTED)),
     Option("debug", flag, "show clients on this machine the traceback where others get a plain 500", False),
     Option("access-log", flag, "log a line for each request", True),
     Option("access-log-file", path, "append these lines to a file, which SIGHUP and SIGUSR1 open anew"),

@@ -16,6 +16,7 @@ from webhal.starting import listen, prepare
 from webhal_cpython.cli import complain
 from webhal_cpython.network import PORT_ERRORS, ListenError, Network, listen_error
 from webhal_cpython.output import Output
+from webhal_cpython.proxies import TrustedProxies
 from webhal_cpython.running import debug_page
 from webhal_cpython.running.address import announce
 from webhal_cpython.running.configuration import Settings
@@ -51,6 +52,7 @@ class Runner:
         self.name = name
         self.network = network
         self.listen = listen
+        self.proxies = TrustedProxies(settings["trusted"].split(","))
         self.show = False  # print what holds instead of serving
         self.renewed: list[Callable[[], None]] = []  # called at SIGHUP and SIGUSR1: what opens or reads its files anew
         self.called = threading.Event()
@@ -78,6 +80,10 @@ class Runner:
         self.logs.attend(server)
         if settings["debug"]:
             debug_page.install(app)
+        if settings["proxy-headers"]:
+            self.proxies.attach(server)
+        if self.settings["deadline-idle"]:
+            server.keep_alive = f"Keep-Alive: timeout={int(self.settings['deadline-idle'])}\r\n"
         awake, self.servers[server] = socket.socketpair()
         try:
             if self.over and not main:  # asked now that `stop` would find the server
