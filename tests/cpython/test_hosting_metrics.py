@@ -44,7 +44,7 @@ def test_what_a_process_has_counted_stays_when_it_is_killed(start, tmp_path, mon
         process = start.webhal("run", tmp_path / "app.py", "--host", "127.0.0.1", "--port", "0", "--no-access-log")
         return process, int(process.line(r"Serving on http://127.0.0.1:(\d+)/")[1])
 
-    (first, one), (second, two), (third, three) = serve(), serve(), serve()
+    (first, one), (second, two), (_third, three) = serve(), serve(), serve()
     seen = [0, 0, 0]
 
     def load(place, port):

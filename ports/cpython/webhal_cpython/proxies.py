@@ -124,7 +124,7 @@ class TrustedProxies:
             scheme = _SCHEMES.get(said["proto"].lower())
             if not scheme:
                 raise HTTPError(400, "malformed scheme of a proxy")
-            request.scheme = scheme  # type: ignore[attr-defined]
+            request.scheme = scheme
         if "host" in said:
             line, fields = _HOST.sub(b"", request.head, 1).split(b"\r\n", 1)
             request.head = b"%s\r\nHost: %s\r\n%s" % (line, _host(said["host"]), fields)
