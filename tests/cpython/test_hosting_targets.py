@@ -58,8 +58,8 @@ def test_file_of_a_package_from_elsewhere(start, files, tmp_path):
 
 
 def test_file_of_a_package_imports_what_lies_beside_it_as_under_python(start, files):
-    texts = {"shop/__init__.py": "", "shop/beside.py": "X = 'beside'", "shop/json.py": "1 // 0"}
-    texts["shop/web.py"] = "import beside, json\n" + HELLO.replace("'hello'", "beside.X") + RUN
+    texts = {"shop/__init__.py": "", "shop/beside.py": "X = 'beside'", "shop/colorsys.py": "1 // 0"}
+    texts["shop/web.py"] = "import beside, colorsys\n" + HELLO.replace("'hello'", "beside.X") + RUN
     assert get(start.webhal("run", "shop/web.py", cwd=files(texts))) == "beside"
 
 

@@ -1,6 +1,7 @@
 """What `webhal run` is told, on the command line, in the environment, in pyproject.toml, by the file; what holds."""
 
 import argparse
+import os
 import sys
 
 import pytest
@@ -105,6 +106,15 @@ def test_table_beside_the_application_wins_over_the_working_directory_s(read, tm
     assert read("port = 1", folders=(inner, ""))["port"] == 1
     (inner / "pyproject.toml").write_text("[tool.webhal]\nport = 2\n")
     assert read("port = 1\nhead = 1", folders=(inner, "")).sources["head"] == "default"
+
+
+def test_file_that_a_table_names_is_relative_to_it(read, tmp_path):
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    (inner / "pyproject.toml").write_text("[tool.webhal]\naccess-log-file = 'log'\nerror-log-file = '/log'\n")
+    settings = read(folders=(inner,))
+    assert (settings["access-log-file"], settings["error-log-file"]) == (os.path.join("inner", "log"), "/log")
+    assert read("", ["--access-log-file", "log"], folders=(inner,))["access-log-file"] == "log"
 
 
 def test_options_win_over_the_limits_of_the_file_one_by_one(read):
