@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import os
 import shutil
+import signal
 import socket as bsd
 import ssl
 import threading
@@ -170,7 +171,7 @@ def serve():
         listener = network.listen(0, "127.0.0.1", 200)  # more than there are slots
         server.port = network.local_port(listener)
         server.adopt(listener, server.port, "127.0.0.1")
-        plain = network.listen_plain(0, "127.0.0.1", 50, lambda: to or server.port)
+        plain = network.listen_plain(0, "127.0.0.1", 50, to or server.port)
         server.plain = network.local_port(plain)
 
         def run():
@@ -567,14 +568,16 @@ def test_certificate_and_key_may_share_a_file(files, pair, tmp_path):
 def test_what_cannot_be_used_is_told_in_a_line(files, pair, tmp_path):
     other = files.issue("other.example", name="other")
     (tmp_path / "text").write_text("text")
-    text, missing = str(tmp_path / "text"), str(tmp_path / "missing")
+    (tmp_path / "bad").write_text("-----BEGIN CERTIFICATE-----\nbad\n-----END CERTIFICATE-----\n")
+    bad, text, missing = str(tmp_path / "bad"), str(tmp_path / "text"), str(tmp_path / "missing")
     for arguments, said in (
         (dict(pairs=[(missing, "")]), f"the certificate cannot be read: {missing}: No such file"),
         (dict(pairs=[(pair[0], missing)]), f"the key cannot be read: {missing}: No such file"),
-        (dict(pairs=[(text, "")]), f"the certificate {text} is not in PEM"),
-        (dict(pairs=[(pair[0], text)]), f"the key {text} is not in PEM"),
-        (dict(pairs=[(pair[0], "")]), f"{pair[0]}.*cannot be used"),
+        (dict(pairs=[(text, "")]), f"there is no certificate in PEM in {text}"),
+        (dict(pairs=[(pair[0], text)]), f"there is no key in PEM in {text}"),
+        (dict(pairs=[(pair[0], "")]), f"there is no key in PEM in {pair[0]}: "),
         (dict(pairs=[(pair[0], other[1])]), f"the key {other[1]} is not that of the certificate {pair[0]}"),
+        (dict(pairs=[(bad, pair[1])]), f"{bad} with the key .* cannot be used"),
         (dict(pairs=[pair], client_ca=text), f"there is no certificate in {text}"),
         (dict(pairs=[pair], client_ca=missing), f"certificate authority cannot be read: {missing}"),
         (dict(pairs=[pair], password_file=missing), f"password cannot be read: {missing}"),
@@ -648,3 +651,58 @@ def test_served_in_asyncio(connect, files, certificates, loop, buffer):
         await task
 
     runner(asyncio.wait_for(main(), PATIENCE_S))
+
+
+# -- webhal run -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    (tmp_path / "app.py").write_text(
+        "from webhal import App\napp = App()\napp.get('/')(lambda request: request.scheme)\n"
+    )
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path
+
+
+def test_webhal_run_serves_https_and_reads_certificates_again(start, folder, files, connect, curl):
+    certificate, key = files.issue("old.example", name="running")
+    lines = f'cert = ["{certificate}"]\nkey = "{key}"\nport = 0\nredirect-port = 0\n'
+    (folder / "pyproject.toml").write_text("[tool.webhal]\n" + lines)
+    process = start.webhal("run", "app.py", cwd=folder)
+    port = int(process.line(r"https://127.0.0.1:(\d+)/")[1])
+    plain = process.line(r"plain HTTP on port (\d+)")[1]
+    assert shown(connect, port, files) == ["old.example"]
+    assert curl("--location", "--insecure", f"http://127.0.0.1:{plain}/") == b"https"
+    files.issue("new.example", name="running")
+    process.popen.send_signal(signal.SIGHUP)
+    wait_until(lambda: shown(connect, port, files) == ["new.example"])
+    os.remove(certificate)
+    process.popen.send_signal(signal.SIGHUP)
+    wait_until(lambda: shown(connect, port, files) == ["new.example"])
+    code, errors = process.stop(signal.SIGTERM)
+    assert code == 0
+    assert f"ERROR the certificate cannot be read: {certificate}: No such file or directory; what was sh" in errors
+    assert errors.count("\n") == 1
+
+
+def test_webhal_run_makes_a_certificate(start, folder, connect):
+    process = start.webhal("run", "app.py", "--port", "0", "--self-signed", cwd=folder)
+    port = int(process.line(r"https://127.0.0.1:(\d+)/")[1])
+    context = ssl.create_default_context(cafile=folder / "cache/webhal/self-signed.pem")
+    assert ask(connect(port, context))[1] == b"https"
+
+
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        (["--key", "a.pem"], "--key is for HTTPS: "),
+        (["--redirect-port", "80"], "--redirect-port is for HTTPS: "),
+        (["--cert", "a.pem", "--self-signed"], "leave one of them out"),
+        (["--cert", "a.pem,b.pem", "--key", "a.key"], "--cert names 2 and --key 1: "),
+        (["--cert", "missing.pem"], "the certificate cannot be read: missing.pem: "),
+    ],
+)
+def test_wrong_options_are_told_in_a_line(start, folder, arguments, said):
+    code, errors = start.webhal("run", "app.py", "--port", "0", *arguments, cwd=folder).end()
+    assert code == 2 and errors.startswith("webhal: ") and said in errors and errors.count("\n") == 1

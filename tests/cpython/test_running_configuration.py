@@ -54,6 +54,7 @@ def test_each_option_can_be_said_everywhere(read):
         configuration.text: "x",
         configuration.path: "/x",
         configuration.trusted: "10.0.0.0/8",
+        configuration.paths: "/x",
     }
     for option in configuration.OPTIONS:
         sample = samples.get(option.read, option.default or "40")

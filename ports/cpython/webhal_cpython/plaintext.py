@@ -4,7 +4,7 @@ Both are preparations (admission.py) that answer by themselves and send the clie
 """
 
 import re
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from email.utils import formatdate
 
 import webhal
@@ -20,8 +20,8 @@ def refuse(arrival: Arrival) -> Generator[Wanted, None, None]:
     return _answer(arrival, 400, "this port is for HTTPS: the address begins with https://")
 
 
-def redirect(port: Callable[[], int]) -> Preparation:
-    """The preparation that sends each client to HTTPS on `port`, which may be known later only.
+def redirect(port: int) -> Preparation:
+    """The preparation that sends each client to HTTPS on `port`.
 
     Host and target stay, and with a 308 method and body too (RFC 9110, 15.4.9). What is no request gets what a server
     would say.
@@ -45,7 +45,7 @@ def redirect(port: Callable[[], int]) -> Preparation:
         except HTTPError as error:
             yield from _answer(arrival, error.status, error.message)
         else:
-            place = f"https://{host}:{port()}".removesuffix(":443") + request.target
+            place = f"https://{host}:{port}".removesuffix(":443") + request.target
             yield from _answer(arrival, 308, place, f"Location: {place}\r\n")
 
     return prepare

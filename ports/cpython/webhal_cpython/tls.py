@@ -9,7 +9,7 @@ import contextlib
 import os
 import socket as bsd
 import ssl
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from socket import socket as Socket
@@ -91,9 +91,10 @@ class Certificates:
         context.options |= ssl.OP_NO_RENEGOTIATION
         # A client that hangs up without saying so is no error: HTTP knows where a request ends. OpenSSL 1.1 sees none.
         context.options |= getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0)
-        for file, what in ((certificate, "the certificate"), (key or certificate, "the key")):
-            if b"-----BEGIN " not in _read(file, what):
-                raise CertificateError(f"{what} {file} is not in PEM (a text with lines of -----BEGIN …-----)")
+        for file, what, label in ((certificate, "certificate", b"CERTIFICATE"), (key or certificate, "key", b"KEY")):
+            if label + b"-----" not in _read(file, f"the {what}"):
+                more = "" if key else ": where it has a file of its own, name both"
+                raise CertificateError(f"there is no {what} in PEM in {file}{more}")
         asked = []
 
         def tell() -> str:  # with none, OpenSSL would ask the terminal
@@ -166,6 +167,8 @@ class TLSSocket(ssl.SSLSocket):
 class TLS(Admission):
     """Makes a Network of webhal_cpython.network one that speaks TLS: a mixin."""
 
+    scheme = "https"  # of its addresses
+
     def __init__(self, certificates: Certificates, *preparations: Preparation) -> None:
         """`preparations` come before the handshake."""
         super().__init__(*preparations, self._shake_hands)
@@ -175,10 +178,10 @@ class TLS(Admission):
     def Server(self) -> Any:
         return Server
 
-    def listen_plain(self, port: int, host: str, backlog: int, to: Callable[[], int]) -> Socket:
-        """A listener for plain HTTP that sends all to HTTPS on port `to()`. Raises what `listen` does."""
+    def listen_plain(self, port: int, host: str, backlog: int, to: int) -> Socket:
+        """A listener for plain HTTP that sends all to HTTPS on port `to`. Raises what `listen` does."""
         listener = self.listen(port, host, backlog)
-        self.adopt(listener, [plaintext.redirect(to)])
+        self.adopt(listener, [*self.preparations[:-1], plaintext.redirect(to)])
         return listener
 
     def _shake_hands(self, arrival: Arrival) -> Iterator[Wanted]:

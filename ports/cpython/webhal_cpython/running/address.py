@@ -16,7 +16,9 @@ def announce(output: Output, server: Server, host: str, chosen: bool) -> None:
     """Print it; `chosen`: somebody has named the host."""
     if host in ("", "0.0.0.0", "::"):
         host = server.network.address() or host
-    url = "http://%s:%d/" % (f"[{host}]" if ":" in host else host, server.network.local_port(server.listener))
+    scheme = getattr(server.network, "scheme", "http")
+    port = server.network.local_port(server.listener)
+    url = "%s://%s:%d/" % (scheme, f"[{host}]" if ":" in host else host, port)
     note = "Ctrl-C stops it" if chosen else 'only this machine can open it, --host "" lets others; Ctrl-C stops it'
     output.write(f"Serving on {output.styled(_BOLD, url)} ({note})")
     if output.is_terminal and not is_loopback(host):

@@ -19,7 +19,7 @@ from webhal_cpython.cli import complain
 from webhal_cpython.loading import LoadError, Target, tell
 from webhal_cpython.network import ListenError
 from webhal_cpython.output import Output
-from webhal_cpython.running import configuration
+from webhal_cpython.running import configuration, https
 from webhal_cpython.running.logs import Logs
 from webhal_cpython.running.runner import Runner, ended_by_signals
 
@@ -58,7 +58,16 @@ def main(arguments: argparse.Namespace) -> int:
     preparations: list[admission.Preparation] = []
     if settings["proxy-protocol"]:
         preparations.append(run.proxies.receive_header)
-    if preparations:
+    try:
+        certificates = https.certificates(settings)
+    except configuration.ConfigurationError as error:
+        return complain(str(error), 2)
+    if certificates:
+        from webhal_cpython import tls
+
+        run.network = functools.partial(tls.Network, certificates, *preparations)
+        run.renewed.append(functools.partial(https.renew, certificates))
+    elif preparations:
         run.network = functools.partial(admission.Network, *preparations)
     return serve(run, target)
 

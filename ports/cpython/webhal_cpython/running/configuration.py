@@ -34,6 +34,11 @@ def path(value: str) -> str:
     return value
 
 
+def paths(value: str) -> list[str]:
+    """Of files, with commas between; the same."""
+    return value.split(",")
+
+
 def flag(value: str) -> bool:
     if value.lower() not in ("true", "1", "yes", "on", "false", "0", "no", "off"):
         raise argparse.ArgumentTypeError(f"it is true or false, not {value}")
@@ -100,6 +105,13 @@ OPTIONS = (
     Option("proxy-headers", flag, "believe X-Forwarded-For, -Proto and -Host, or Forwarded, of --trusted", False),
     Option("proxy-protocol", flag, "expect a PROXY header, of version 1 or 2, from --trusted", False),
     Option("trusted", trusted, "addresses and networks of proxies, with commas between", ",".join(TRUSTED)),
+    Option("cert", paths, "serve HTTPS with this certificate, in PEM; for several names several, with commas between"),
+    Option("key", paths, "its key, if that is in another file, or theirs"),
+    Option("key-password-file", path, "a file with the password of the key; or WEBHAL_KEY_PASSWORD is it"),
+    Option("self-signed", flag, "serve HTTPS with a certificate for development", False),
+    Option("client-ca", path, "ask clients for a certificate that one of this file has signed"),
+    Option("client-cert", one_of("required", "optional"), "whether a client without one is served", "required"),
+    Option("redirect-port", port, "send who comes to this port by plain HTTP to HTTPS"),
     Option("debug", flag, "show clients on this machine the traceback where others get a plain 500", False),
     Option("access-log", flag, "log a line for each request", True),
     Option("access-log-file", path, "append these lines to a file, which SIGHUP and SIGUSR1 open anew"),
@@ -201,7 +213,11 @@ def read(arguments: argparse.Namespace, folders: Iterable[str]) -> Settings:
             settings.put(name, _value(option, os.environ[variable], variable), variable)
         elif name in table:
             value = _value(option, table[name], f"{file}: {name}")
-            settings.put(name, os.path.join(file.parent, value) if option.read is path else value, str(file))
+            if option.read is path:
+                value = os.path.join(file.parent, value)
+            elif option.read is paths:
+                value = [os.path.join(file.parent, each) for each in value]
+            settings.put(name, value, str(file))
     return settings
 
 
@@ -247,4 +263,6 @@ def find_table(folders: Iterable[str]) -> tuple[dict[str, Any], Path]:
 def _toml(value: Any) -> str:
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False)  # escapes as TOML does
+    if isinstance(value, list):
+        return f"[{', '.join(map(_toml, value))}]"
     return str(value).lower()

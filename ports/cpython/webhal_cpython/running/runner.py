@@ -97,16 +97,24 @@ class Runner:
 
     def _serve(self, server: Server, settings: Settings, awake: socket.socket) -> None:
         port, host = settings["port"], settings["host"]
+        option, plain = "--port", None
         try:
             server.adopt(*self.listen(server.network, port, host, server.connections))
+            network: Any = server.network
+            if settings["redirect-port"] is not None and hasattr(network, "listen_plain"):
+                to = network.local_port(server.listener)
+                option, port = "--redirect-port", settings["redirect-port"]
+                plain = network.listen_plain(port, settings["host"], server.connections, to)
         except OSError as error:
             told = listen_error(error, port, host)
             if told.errno in PORT_ERRORS:
-                told.strerror += " with --port"
+                told.strerror += f" with {option}"
             self.failure = told.strerror
             raise told from None
         self.failure = ""
         announce(self.output, server, host, settings.sources["host"] != "default")
+        if plain:
+            self.output.write(f"Sending plain HTTP on port {network.local_port(plain)} there")
         if not ("asyncio" in sys.modules and hasattr(server.network, "hosting")):  # else it waits
             if isinstance(server.network, Network):
                 server.network.watch(awake, True, False)
