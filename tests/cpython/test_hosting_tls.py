@@ -6,12 +6,14 @@ Servers are stepped in the test itself, or run in a thread of it; certificates a
 import asyncio
 import contextlib
 import os
+import re
 import shutil
 import signal
 import socket as bsd
 import ssl
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -27,6 +29,14 @@ PATIENCE_S = 30
 KINDS = [network.EpollNetwork, network.PollNetwork, network.SelectNetwork]
 GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 BIG = 3_000_000  # bytes, more than all buffers on the way
+
+
+# What docs/tls.md has: an application, and a function.
+PROGRAM, NAME_OF = re.findall(
+    r"(?ms)^```python\n(.*?)^```$", (Path(__file__).parents[2] / "docs/tls.md").read_text("utf-8")
+)
+FUNCTIONS = {}
+exec(NAME_OF, FUNCTIONS)
 
 
 class Files:
@@ -165,7 +175,9 @@ def serve():
             app.get("/")(lambda request: request.scheme)
             app.get("/big")(lambda request: b"~" * BIG)
             app.post("/")(lambda request: "%d" % len(request.body))
-            app.get("/who")(lambda request: {"certificate": request.certificate})
+            app.get("/who")(
+                lambda request: [request.certificate, request.certificate and FUNCTIONS["name_of"](request)]
+            )
         network = type("Tested", (tls.TLS, kind), {})(certificates)
         server = network.Server(app, network, **limits)
         listener = network.listen(0, "127.0.0.1", 200)  # more than there are slots
@@ -509,7 +521,7 @@ def test_clients_show_certificates(serve, connect, files, pair, optional, versio
     who = b"GET /who HTTP/1.1\r\nHost: a\r\n\r\n"
     alice = files.issue("alice@example.org", name="alice", common_name="Alice")
     body = ask(connect(server.port, files.context(*alice, maximum_version=version)), who)[1]
-    assert b'"Alice"' in body and b'"alice@example.org"' in body
+    assert b'"alice@example.org"' in body and body.endswith(b', "Alice"]')
     stranger = trustme.CA().issue_cert("mallory@example.org")
     context = files.context(maximum_version=version)
     stranger.configure_cert(context)
@@ -517,7 +529,7 @@ def test_clients_show_certificates(serve, connect, files, pair, optional, versio
         ask(connect(server.port, context), who)
     context = files.context(maximum_version=version)
     if optional:
-        assert ask(connect(server.port, context), who)[1] == b'{"certificate": null}'
+        assert ask(connect(server.port, context), who)[1] == b"[null, null]"
     else:
         with pytest.raises(ssl.SSLError, match="(?i)certificate.required|handshake.failure"):
             ask(connect(server.port, context), who)
@@ -554,6 +566,17 @@ def test_a_key_may_have_a_password(files, pair, tmp_path, monkeypatch):
     monkeypatch.delenv("WEBHAL_KEY_PASSWORD")
     with pytest.raises(tls.CertificateError, match=f"{key} has a password, which is needed"):
         tls.Certificates([(pair[0], key)])
+
+
+def test_the_program_of_the_guide(serve, connect, files, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for written, name in zip(files.issue("localhost", name="guide"), ("fullchain.pem", "privkey.pem"), strict=True):
+        shutil.copy(written, name)
+    served = []
+    monkeypatch.setattr(App, "run", lambda app, port, network: served.extend((app, network)))
+    exec(PROGRAM, {"__name__": "__main__"})
+    server = serve(served[1].certificates, app=served[0])
+    assert ask(connect(server.port, files.context()))[1] == b"https"
 
 
 def test_certificate_and_key_may_share_a_file(files, pair, tmp_path):
