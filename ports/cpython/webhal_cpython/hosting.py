@@ -48,19 +48,26 @@ class Host:
 
     def __init__(self, server: "Server") -> None:
         self.server = server
-        self.descriptor: int = server.network.fileno()  # type: ignore[attr-defined] # it is a PC's
         self.loop = asyncio.get_running_loop()
         self.ended: asyncio.Future[None] = self.loop.create_future()
         self.readers: dict[Connection, _Waiter] = {}  # who waits for a request's body
         self.soon = True  # a step is due at once
         self.due = 0.0  # when it is due else, by the loop's clock; 0 where no timer runs
         self.timer: asyncio.Handle = self.loop.call_soon(self.step)
-        self.loop.add_reader(self.descriptor, self.step)
+        self.watch()
         server.host = self
+
+    def watch(self) -> None:
+        """Step the server when a socket is ready, of whose network the descriptor tells."""
+        self.loop.add_reader(self.server.network.fileno(), self.step)  # type: ignore[attr-defined] # it is a PC's
+
+    def unwatch(self) -> None:
+        """Do so no more."""
+        self.loop.remove_reader(self.server.network.fileno())  # type: ignore[attr-defined]
 
     def close(self) -> None:
         """Let go of the loop, and close the server."""
-        self.loop.remove_reader(self.descriptor)
+        self.unwatch()
         self.timer.cancel()
         self.server.close()
         self.server.host = None
