@@ -59,40 +59,49 @@ class Server:
         return sum(map(int, Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()[11:13]))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def heap(pytestconfig):
     """Bytes of heap for a server."""
     return HEAP[pytestconfig.getoption("bits")]
 
 
-@pytest.fixture
-def serve_code(micropython, heap, tmp_path):
-    """serve_code(path, code): a Server that runs `code`, in which PORT is the port, until the test's end.
-
-    `besides` is what a board would not have in its heap.
-    """
-    with contextlib.ExitStack() as stack:
-
-        def start(path, code, besides=0):
-            port = stack.enter_context(reserve_port()).getsockname()[1]
-            log = stack.enter_context(open(tmp_path / f"{port}.log", "w+"))
-            process = subprocess.Popen(
-                [micropython, "-X", f"heapsize={heap + besides}", "-c", code.replace("PORT", str(port))],
-                cwd=tmp_path,
-                env={**os.environ, "MICROPYPATH": ":".join(map(str, path)) + ":.frozen"},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
-            stack.callback(show, log)
-            stack.callback(process.wait)
-            stack.callback(process.kill)
+@contextlib.contextmanager
+def serving(micropython, heap, folder, path, code):
+    """A Server that runs `code`, in which PORT is the port, in that folder, with so many bytes of heap."""
+    with reserve_port() as reserved, open(folder / "server.log", "a+") as log:
+        port = reserved.getsockname()[1]
+        start = log.tell()
+        process = subprocess.Popen(
+            [micropython, "-X", f"heapsize={heap}", "-c", code.replace("PORT", str(port))],
+            cwd=folder,
+            env={**os.environ, "MICROPYPATH": ":".join(map(str, path)) + ":.frozen"},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+        try:
             end = time.monotonic() + START_S
             while time.monotonic() < end and process.poll() is None:
                 with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-                    return Server(process, port)
+                    break
                 time.sleep(0.01)
-            pytest.fail("it does not serve")
+            else:
+                pytest.fail("it does not serve")
+            yield Server(process, port)
+        finally:
+            process.kill()
+            process.wait()
+            log.seek(start)
+            print(log.read())  # pytest shows it with a failure
+
+
+@pytest.fixture
+def serve_code(micropython, heap, tmp_path):
+    """serve_code(path, code): such a Server until the test's end; `besides` is what a board would not have in its heap."""
+    with contextlib.ExitStack() as stack:
+
+        def start(path, code, besides=0):
+            return stack.enter_context(serving(micropython, heap + besides, tmp_path, path, code))
 
         yield start
 
@@ -121,8 +130,3 @@ def serve_rom(micropython, serve_code):
 
     return start
 
-
-def show(log):
-    """Have pytest show it with a failure."""
-    log.seek(0)
-    print(log.read())
