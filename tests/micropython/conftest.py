@@ -97,7 +97,7 @@ def serving(micropython, heap, folder, path, code):
 
 @pytest.fixture
 def serve_code(micropython, heap, tmp_path):
-    """serve_code(path, code): such a Server until the test's end; `besides` is what a board would not have in its heap."""
+    """serve_code(path, code): such a Server until the test's end; `besides` is not of a board's heap."""
     with contextlib.ExitStack() as stack:
 
         def start(path, code, besides=0):

@@ -102,11 +102,11 @@ class ASGI:
             server.begun = asyncio.get_running_loop().create_future()
             server.host = _Host(server)
             server.adopt(self.network, 0, "")
-        await asyncio.wait((server.begun, server.host.ended), return_when=asyncio.FIRST_COMPLETED)
+        ended = server.host.ended
+        await asyncio.wait((server.begun, ended), return_when=asyncio.FIRST_COMPLETED)
         if not server.begun.done():
-            if self.server is server:
-                self._close()
-            server.host.ended.result()
+            self._close()
+            ended.result()
             raise RuntimeError("the application was stopped while it started")
         return server
 
@@ -138,6 +138,7 @@ class _Exchange:
     chunked = False  # it comes in chunks,
     frames = False  # or frames of a WebSocket do
     frame = b""  # part of one
+    passed = False  # or the engine has been told of a file
     sending = False  # there are messages that the engine has not taken
     sender: "asyncio.Future[None] | None" = None  # of who waits for some
     # Of both:
@@ -341,6 +342,8 @@ class _Exchange:
         if len(frame) < start + size:
             return
         self.frame = b""
+        if self.over:  # the client has closed it already
+            return
         opcode = frame[0] & 15
         payload = frame[start:]
         if opcode == _TEXT:
@@ -360,12 +363,12 @@ class _Exchange:
         if self.sending:
             return None
         if not start and "http.response.pathsend" in (self.scope.get("extensions") or ()):
-            with contextlib.suppress(OSError, TypeError):  # it has no name, or another file has it now
-                path = os.path.abspath(file.name)
+            with contextlib.suppress(OSError):  # the system does not tell its path, or it has none any more
+                path = os.readlink(f"/proc/self/fd/{file.fileno()}")
                 found = os.stat(path)
                 if found.st_size == self.length and os.path.samestat(found, os.fstat(file.fileno())):
                     self.messages.append({"type": "http.response.pathsend", "path": path})
-                    self.sending = True
+                    self.passed = self.sending = True
                     _wake(self.sender)
                     return self.length
         piece = os.pread(file.fileno(), min(most, _PIECE), start)
@@ -380,7 +383,7 @@ class _Exchange:
             last: Message = self.messages[-1] if self.messages else {"type": ""}
             if last["type"] == self.kind + "response.body":
                 last["more_body"] = False
-            elif last["type"] != "http.response.pathsend":
+            elif not self.passed:
                 self.messages.append({"type": self.kind + "response.body", "body": b"", "more_body": False})
         _wake(self.sender)
 

@@ -5,6 +5,8 @@ test_hosting_engines.py, and in tests/micropython/test_engines.py; what one of t
 and in docs/scaling.md.
 """
 
+from pathlib import Path
+
 import pytest
 
 HEAD = "GET {} HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -175,6 +177,15 @@ def test_nothing(client):
 
 def test_a_large_answer(client, large):
     assert client.get(f"/large/{large}").body == large * b"x"
+
+
+def test_a_file(client):
+    content = (Path(__file__).parent / "engines_app.py").read_bytes()
+    assert client.get("/file").body == content
+    response = client.get("/file", headers={"Range": "bytes=5-14"})
+    assert (response.status, response.body) == (206, content[5:15])
+    etag = client.head("/file").headers["etag"]
+    assert client.get("/file", headers={"If-None-Match": etag}).status == 304
 
 
 def test_pieces(client):

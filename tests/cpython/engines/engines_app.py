@@ -3,6 +3,7 @@
 from webhal import App, HTTPError, Response, Topic, abort, redirect, sleep_ms
 from webhal.multipart import parts
 from webhal.sse import EventStream
+from webhal.static import send_file
 from webhal.topic import Event
 from webhal.websocket import websocket
 
@@ -65,6 +66,11 @@ def nothing(request):
 @app.get("/large/<int:size>")
 def large(request, size):
     return size * b"x"
+
+
+@app.get("/file")
+def file(request):
+    return send_file("engines_app.py")
 
 
 # -- what a client sends ------------------------------------------------------------------------------------
