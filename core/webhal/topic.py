@@ -6,7 +6,7 @@ from webhal.task import Wait
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, overload
 
 
 class Event:
@@ -23,7 +23,7 @@ class Event:
     def set(self) -> None:
         """Set it, and wake all that wait."""
         self.flag = True
-        _wake(self.waiting)
+        wake(self.waiting)
 
     def clear(self) -> None:
         """Let those wait that come from now on."""
@@ -42,9 +42,40 @@ class Topic:
     last: so many of those that are kept a new reader gets to begin with.
     size: bytes, or characters, of all values together that are kept at most, where they are bytes or str; None for any.
     The newest value is always kept.
+
+    On a PC Topic("name", url="redis://…", keep=16, …) is one topic of all processes and machines that name it so:
+    webhal_cpython.topics.RedisTopic.
     """
 
-    def __init__(self, keep: int = 16, drop: bool = False, last: int = 0, size: "int | None" = None) -> None:
+    if sys.implementation.name == "cpython":
+
+        def __new__(cls, *values: "Any", **options: "Any") -> "Topic":
+            if cls is Topic and "url" in options:
+                port_of_webhal = "webhal_%s.topics" % sys.implementation.name
+                cls = __import__(port_of_webhal, None, None, ("RedisTopic",)).RedisTopic
+            return super().__new__(cls)
+
+    if TYPE_CHECKING:
+
+        @overload
+        def __init__(
+            self, keep: int = 16, drop: bool = False, last: int = 0, size: "int | None" = None
+        ) -> None: ...
+        @overload
+        def __init__(
+            self,
+            name: str,
+            *,
+            url: str,
+            keep: int = 16,
+            drop: bool = False,
+            last: int = 0,
+            size: "int | None" = None,
+        ) -> None: ...
+
+    def __init__(  # type: ignore[misc] # what has a url is another class
+        self, keep: int = 16, drop: bool = False, last: int = 0, size: "int | None" = None
+    ) -> None:
         if not isinstance(keep, int) or keep < 1:
             raise ValueError("a topic keeps at least one value, not " + repr(keep))
         if not isinstance(last, int) or not 0 <= last <= keep:
@@ -63,10 +94,10 @@ class Topic:
         while len(self.kept) > self.keep or (self.size and self.size < _size(self.kept) and len(self.kept) > 1):
             self.kept.pop(0)
         self.count += 1
-        _wake(self.waiting)
+        wake(self.waiting)
 
-    def __aiter__(self) -> "_Reader":
-        return _Reader(self)
+    def __aiter__(self) -> "Reader":
+        return Reader(self)
 
 
 class _Waiting(Wait):
@@ -93,7 +124,7 @@ class _Flag(_Waiting):
         return self
 
 
-class _Reader(_Waiting):
+class Reader(_Waiting):
     """One reader's place in a topic: its own asynchronous iterator, and what it waits for."""
 
     if sys.implementation.name == "cpython":
@@ -103,10 +134,10 @@ class _Reader(_Waiting):
         self.source = source
         self.position = source.count - min(source.last, len(source.kept))
 
-    def __aiter__(self) -> "_Reader":
+    def __aiter__(self) -> "Reader":
         return self
 
-    def __anext__(self) -> "_Reader":
+    def __anext__(self) -> "Reader":
         return self
 
     def __next__(self) -> Wait:
@@ -127,7 +158,7 @@ def _size(values: "list[Any]") -> int:
     return sum([len(value) for value in values if isinstance(value, (bytes, str))])
 
 
-def _wake(waiting: "set[_Waiting]") -> None:
+def wake(waiting: "set[_Waiting]") -> None:
     """Wake all that wait."""
     for each in waiting:
         each.task.wake()

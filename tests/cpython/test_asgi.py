@@ -61,6 +61,9 @@ class Engine:
             self.changed.clear()
             await self.changed.wait()
 
+    async def until_sent(self, count):
+        await self.until(lambda: len(self.sent) == count)
+
     @property
     def status(self):
         return self.sent[0]["status"]
@@ -221,7 +224,7 @@ def test_an_engine_that_cancels_or_cannot_send_cancels_the_handler():
     async def main():
         engine = Engine(application, "/long")
         task = asyncio.create_task(engine.run())
-        await engine.until(lambda: len(engine.sent) == 2)
+        await engine.until_sent(2)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -267,7 +270,7 @@ def test_an_engine_that_takes_no_more_holds_the_handler_up():
             await asyncio.sleep(0)
         assert len(engine.sent) == 5 and len(made) < 10
         room.release()
-        await engine.until(lambda: len(engine.sent) == 6)
+        await engine.until_sent(6)
         engine.messages.put_nowait({"type": "http.disconnect"})
         room.release()
         await task
@@ -434,7 +437,7 @@ def test_a_websocket_and_how_it_is_closed():
                 headers=[(b"host", b"x"), (b"sec-websocket-protocol", b"first, second")],
             )
             task = asyncio.create_task(engine.run())
-            await engine.until(lambda: len(engine.sent) == 3)
+            await engine.until_sent(3)
             engine.messages.put_nowait({"type": "websocket.disconnect", **end})
             await task
             assert heard == ["https", "a", 200 * b"b", expected]
