@@ -44,6 +44,7 @@ class Request:
     body     the body, as bytes
     client   (address, port) of the peer
     scheme   "http" or "https"; on a PC only
+    root     the prefix where an ASGI server has put the application, which is in neither target nor path; on a PC only
     certificate   the one that the client showed over TLS, as ssl.SSLSocket.getpeercert has it, or None; on a PC only
     app      the App that answers
     limit    bytes that a body may have to be read whole; of a body that its handler reads itself
@@ -88,6 +89,7 @@ class Request:
     if sys.implementation.name == "cpython":
         lines = ""  # the field lines that its answer has besides those of every answer
         scheme = "http"
+        root = ""
         certificate: "dict[str, Any] | None" = None
 
         def __repr__(self) -> str:

@@ -103,7 +103,7 @@ def make(**limits):
         return {
             "client": request.client[0],
             "scheme": request.scheme,
-            "root": request.root_path,
+            "root": request.root,
             "target": request.target,
         }
 

@@ -510,8 +510,9 @@ class _Connection(serving.Connection):
         request = super().next_request(limit)
         if request:
             scope = self.socket.scope
-            request.scheme = "https" if scope["scheme"] in ("https", "wss") else "http"  # type: ignore[attr-defined]
-            request.root_path = scope.get("root_path") or ""  # type: ignore[attr-defined]
+            if scope["scheme"] in ("https", "wss"):
+                request.scheme = "https"
+            request.root = scope.get("root_path") or ""
         return request
 
     def done(self, server: "Server") -> None:
