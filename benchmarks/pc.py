@@ -53,9 +53,9 @@ UVICORN = (
 CHECKOUT = ("--force-reinstall", "--no-deps", str(HERE.parent))  # as it is now, whatever its version says
 
 
-def webhal(app: str, name: str = "webhal") -> Peer:
+def webhal(app: str, name: str = "webhal", needs: tuple[str, ...] = ()) -> Peer:
     command = ("webhal", "run", app, "--host", HOST, "--port", "{port}", "--no-access-log")
-    return Peer(name, "webhal", CHECKOUT, command)
+    return Peer(name, "webhal", (*CHECKOUT, *needs), command)
 
 
 def starlette(app: str) -> Peer:
@@ -76,6 +76,15 @@ PEERS = (
 # A hook makes webhal's way of every request another, so it has applications of its own.
 HOOKED = (webhal("webhal_hook_app.py"), starlette("starlette_hook_app:app"))
 ASYNC = (webhal("webhal_async_app.py"), webhal("webhal_app.py", "webhal-sync"), starlette("starlette_app:app"))
+
+MOUNTED = webhal("webhal_mounts_app.py", needs=("uvloop",))
+ASGI = (MOUNTED, Peer("uvicorn", "uvicorn", ("uvicorn[standard]",), (*UVICORN, "mounted_app:asgi")))
+GUNICORN = ("gunicorn", "--bind", HOST + ":{port}", "mounted_app:wsgi")
+WSGI = (
+    MOUNTED,
+    Peer("gunicorn-sync", "gunicorn", ("gunicorn",), GUNICORN),
+    Peer("gunicorn-gthread", "gunicorn", ("gunicorn",), (*GUNICORN, "--worker-class", "gthread", "--threads", "32")),
+)
 
 
 class Case(NamedTuple):
@@ -99,6 +108,8 @@ CASES = (
     Case("hook", HOOKED, "/users/42", USER, {"X-Key": "1234"}, 401),
     Case("echo", PEERS, "/echo", re.compile(ECHOED), body=ECHOED, script="echo.lua"),
     Case("async", ASYNC, "/", HELLO),
+    Case("asgi", ASGI, "/asgi", HELLO),
+    Case("wsgi", WSGI, "/wsgi", HELLO),
 )
 CLOSING = Case("closing", PEERS[:1], "/", HELLO, {"Connection": "close"})
 CONNECTIONS = (1, 32, 256)
@@ -117,6 +128,9 @@ BUDGETS = (
     ("echo", "fastwsgi", 2),
     ("echo", "starlette", 0.4),
     ("async", "webhal-sync", 1.5),
+    ("asgi", "uvicorn", 1),
+    ("wsgi", "gunicorn-sync", 1),
+    ("wsgi", "gunicorn-gthread", 1),
 )
 
 

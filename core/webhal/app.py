@@ -91,11 +91,12 @@ class App:
         """Decorator: `route` for DELETE."""
         return self.route(path, ["DELETE"], stream, blocking)
 
-    def mount(self, path: str, app: "App") -> None:
+    def mount(self, path: str, app: "App | Callable[..., Any]") -> None:
         """Let `app` answer what lies under the prefix `path`, with its own hooks inside those of this application.
 
-        Its routes are relative to the prefix, `request.path` stays whole. Raises ValueError for a prefix that
-        does not start with /, ends with it or is taken, and for an application that is mounted already.
+        Its routes are relative to the prefix, `request.path` stays whole. On a PC it may be an ASGI or a WSGI
+        application. Raises ValueError for a prefix that does not start with /, ends with it or is taken, and for an
+        application that is mounted already; TypeError for what is none.
         """
         webhal.registering.mount(self, path, app)
 

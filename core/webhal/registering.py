@@ -17,14 +17,16 @@ if TYPE_CHECKING:
     from webhal.app import App, H
 
 
-def mount(parent: "App", path: str, app: "App") -> None:
+def mount(parent: "App", path: str, app: "Any") -> None:
     """What App.mount promises."""
     if not isinstance(path, str) or path[:1] != "/" or path[-1:] == "/":
         raise ValueError("a prefix starts with / and does not end with it: " + repr(path))
     if sys.implementation.name == "cpython":
         webhal.routes.judge_path(path)
-        if not hasattr(app, "handle") or isinstance(app, type):
-            raise TypeError("an App is mounted, not " + repr(app))
+    if not isinstance(app, webhal.app.App):
+        if sys.implementation.name != "cpython":
+            raise TypeError("a board mounts an App, not " + repr(app))
+        app = __import__("webhal_cpython.mounting", None, None, ("application",)).application(app)
     if path in [mount[0] for mount in getattr(parent, "mounts", ())]:
         raise ValueError("an application is mounted there already: " + repr(path))
     around: "App | None" = parent

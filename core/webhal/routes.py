@@ -69,6 +69,7 @@ if sys.implementation.name == "cpython":
 
         if asyncio.iscoroutinefunction(handler):
             raise TypeError("%s is async: what blocks is a def" % webhal.mistakes.name(handler))
+        threads = __import__("webhal_cpython.threads", None, None, ("threads",)).threads
 
         @functools.wraps(handler)
         def called(*arguments: object) -> object:
@@ -78,7 +79,7 @@ if sys.implementation.name == "cpython":
                 return handler(*arguments)
 
             async def wait() -> object:
-                return await loop.run_in_executor(None, handler, *arguments)
+                return await loop.run_in_executor(threads, handler, *arguments)
 
             return wait()
 

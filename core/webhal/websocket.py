@@ -83,7 +83,7 @@ def websocket(
         return lambda handler: websocket(handler, protocols, origins, limit, ping)
 
     def begin(request: "Request", *values: "Any") -> "WebSocket":
-        accept = _judge(request, origins)
+        accept = judge(request, origins)
         return WebSocket(handler, values, accept, _choose(request, protocols), limit, int(ping * 1000))
 
     if sys.implementation.name == "cpython":
@@ -97,7 +97,7 @@ def _tokens(request: "Request", name: str) -> "list[str]":
     return [part.strip(" \t") for part in request.headers.get(name, "").split(",")]
 
 
-def _judge(request: "Request", origins: "Any") -> bytes:
+def judge(request: "Request", origins: "Any") -> bytes:
     """The Sec-WebSocket-Accept for a handshake (4.2.1). Raises HTTPError for anything else."""
     headers = request.headers
     error = webhal.errors.HTTPError
@@ -149,6 +149,7 @@ class WebSocket:
     server: "Server"
     connection: "Connection"
     request: "Request"
+    fields = ""  # lines of the answer to the handshake, beside its own
     grace = 0
     on_message: "Callable[[Any], Any] | None" = None
     on_close: "Callable[[WebSocket], Any] | None" = None
@@ -234,7 +235,8 @@ class WebSocket:
             self.limit = server.body
         connection.work = self
         connection.phase = "handler"
-        lines = "HTTP/1.1 101 Switching Protocols\r\n%sUpgrade: websocket\r\nConnection: Upgrade\r\n" % server.fields
+        lines = "HTTP/1.1 101 Switching Protocols\r\n" + server.fields + self.fields
+        lines += "Upgrade: websocket\r\nConnection: Upgrade\r\n"
         if self.protocol:
             lines += "Sec-WebSocket-Protocol: %s\r\n" % self.protocol
         if sys.implementation.name == "cpython":

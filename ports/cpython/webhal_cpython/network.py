@@ -33,6 +33,22 @@ class ListenError(OSError):
     strerror: str
 
 
+class StartError(ListenError):
+    """What is to be served cannot start; `strerror` says why."""
+
+    def __init__(self, words: str) -> None:
+        super().__init__(None, words)
+        tell_uncaught()
+
+
+def tell_uncaught() -> None:
+    """Let a ListenError that nobody catches be told in its words, unless the program has plans of its own."""
+    if sys.excepthook is sys.__excepthook__:
+        sys.excepthook = _print_uncaught
+    if threading.excepthook is threading.__excepthook__:
+        threading.excepthook = _print_uncaught_of_thread
+
+
 def _print_uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """sys.excepthook: of a ListenError its words say all, of anything else the traceback does."""
     if isinstance(error, ListenError):
@@ -123,11 +139,7 @@ class _Network:
         try:
             return self._listen_at(port, host, backlog)
         except OSError as error:
-            # Else the program has plans of its own.
-            if sys.excepthook is sys.__excepthook__:
-                sys.excepthook = _print_uncaught
-            if threading.excepthook is threading.__excepthook__:
-                threading.excepthook = _print_uncaught_of_thread
+            tell_uncaught()
             raise listen_error(error, port, host) from None
 
     def _listen_at(self, port: int, host: str, backlog: int) -> Socket:

@@ -54,10 +54,11 @@ def routes(app: Any, prefix: str = "") -> Iterator[Route]:
     for (path, handler), known in methods.items():
         yield Route(",".join(known), prefix + path, *_whose(handler))
     for path, mounted in getattr(app, "mounts", ()):
-        if isinstance(mounted, App):
-            yield from routes(mounted, prefix + path)
+        foreign = getattr(mounted, "foreign", None)  # an ASGI or a WSGI application
+        if foreign:
+            yield Route("*", f"{prefix}{path}/…", *_whose(foreign))
         else:
-            yield Route("*", f"{prefix}{path}/…", *_whose(mounted))
+            yield from routes(mounted, prefix + path)
 
 
 def _pattern(segments: list[Any], handler: Callable[..., Any]) -> str:
