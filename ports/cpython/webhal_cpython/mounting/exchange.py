@@ -139,9 +139,8 @@ class Exchange(Stream):
     def _leave(self) -> None:
         """Let go of the connection."""
         self.over = True
-        reader = self.readers.get(self.connection)
-        if reader and not reader.woken.done():
-            reader.woken.set_exception(OSError("the request is over"))
+        if self.connection.phase == "rest":  # somebody waits for the body
+            self.readers[self.connection].woken.set_exception(OSError("the request is over"))
         self.room()
 
     # -- a subclass's -------------------------------------------------------------------------------------

@@ -68,21 +68,18 @@ class HTTP(Exchange):
         path, _, query = request.target.partition("?")
         if path[:1] != "/":  # in absolute form
             path = "/" + path.partition("://")[2].partition("/")[2]
-        headers = []
-        for line in request.head.split(b"\r\n")[1:-2]:
-            name, _, value = line.partition(b":")
-            headers.append((name.lower(), value.strip(b" \t")))
+        fields = [line.partition(b":") for line in request.head.split(b"\r\n")[1:-2]]
         scope = {
             "type": "http",
             "asgi": VERSION,
             "http_version": "1.1" if request.minor else "1.0",
             "method": request.method,
-            "scheme": getattr(request, "scheme", "http"),
+            "scheme": request.scheme,
             "path": request.path,
             "raw_path": path.encode("latin-1"),
             "query_string": query.encode("latin-1"),
             "root_path": self.mounted.prefix,
-            "headers": headers,
+            "headers": [(name.lower(), value.strip(b" \t")) for name, _, value in fields],
             "client": request.client,
             "server": self.connection.socket.getsockname()[:2],
         }
@@ -128,12 +125,18 @@ class HTTP(Exchange):
         if self.ended:
             raise RuntimeError(f"a message behind the last one: {kind}")
         if kind == "http.response.body":
-            await self._room()
+            if self.connection.phase == "write":
+                await self._room()
             more = message.get("more_body", False)
             self.put(message.get("body", b""), more)
             self.ended = not more
-            await self._room()
+            if more and self.connection.phase == "write":
+                await self._room()
         elif kind == "http.response.start" and self.head is None:
-            self.head = judge(message["status"], tuple(map(tuple, message.get("headers", ()))))
+            headers = message.get("headers", ())
+            try:
+                self.head = judge(message["status"], tuple(headers))
+            except TypeError:  # of lists, as they may be
+                self.head = judge(message["status"], tuple(map(tuple, headers)))
         else:
             raise RuntimeError(f"not now: {kind}")

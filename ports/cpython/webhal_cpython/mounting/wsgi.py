@@ -131,7 +131,7 @@ class Call(Exchange):
             "REMOTE_ADDR": request.client[0],
             "REMOTE_PORT": str(request.client[1]),
             "wsgi.version": (1, 0),
-            "wsgi.url_scheme": getattr(request, "scheme", "http"),
+            "wsgi.url_scheme": request.scheme,
             "wsgi.input": body,
             "wsgi.input_terminated": True,  # its end is that of the body, which may be in chunks
             "wsgi.errors": sys.stderr,
