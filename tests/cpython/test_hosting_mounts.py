@@ -411,6 +411,37 @@ def test_a_client_that_leaves_an_asgi_application():
     beside(mounted(app), main)
 
 
+def test_a_receive_that_is_given_up():
+    """As by asyncio.wait_for, or by frameworks that ask whether the client has left."""
+    seen = []
+
+    async def app(scope, receive, send):
+        assert scope["type"] == "http"
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(receive(), 0.001)
+        seen.append("given up")
+        body = (await receive())["body"]
+        while len(body) < 100_000:
+            body += (await receive())["body"]
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(receive(), 0.001)
+        seen.append(len(body))
+        seen.append((await receive())["type"])
+
+    async def main(connect):
+        client = await connect()
+        client.send("POST", "/in", "Content-Length: 100000\r\n")
+        await until(lambda: seen)
+        for _ in range(10):  # more than the server receives at once
+            client.writer.write(10_000 * b"x")
+            await asyncio.sleep(0.001)
+        await until(lambda: len(seen) == 2)
+        client.writer.close()
+        await until(lambda: seen == ["given up", 100_000, "http.disconnect"])
+
+    beside(mounted(app), main)
+
+
 def test_who_is_behind_makes_an_asgi_application_wait():
     sent = []
     received = []

@@ -19,15 +19,18 @@ class Threads(Executor):
     def __init__(self, most: int = _MOST) -> None:
         self.most = most
         self.count = 0
+        self.lock = threading.Lock()  # loops in several threads may begin work
         self.idle = threading.Semaphore(0)
         self.work: SimpleQueue[Callable[[], object]] = SimpleQueue()
 
     def begin(self, work: "Callable[[], object]") -> None:
         """Call `work`, which raises nothing, in a thread, when one is free."""
         self.work.put(work)
-        if not self.idle.acquire(blocking=False) and self.count < self.most:
-            self.count += 1
-            threading.Thread(target=self._run, name=f"webhal-{self.count}", daemon=True).start()
+        if not self.idle.acquire(blocking=False):
+            with self.lock:
+                if self.count < self.most:
+                    self.count += 1
+                    threading.Thread(target=self._run, name=f"webhal-{self.count}", daemon=True).start()
 
     def submit(self, function: "Callable[..., Any]", /, *values: Any, **named: Any) -> "Future[Any]":
         """What Executor.submit promises."""

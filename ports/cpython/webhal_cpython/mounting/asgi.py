@@ -70,7 +70,11 @@ class Lifespan:
     async def start(self) -> None:
         """Until the application has started, or has no lifespan. Raises StartError."""
         self.events.put_nowait({"type": "lifespan.startup"})
-        await self.started
+        try:
+            await self.started
+        except BaseException:
+            self.task.cancel()
+            raise
 
     async def stop(self) -> None:
         """Until the application has stopped."""
@@ -87,12 +91,18 @@ class Lifespan:
         try:
             await self.mounted.foreign(scope, self.events.get, self.send)
         except Exception as error:
-            if self.started.done() and not self.started.exception():  # else it has no lifespan, or has told
+            if self.mounted.state is not None:  # else it has no lifespan, or has told
                 webhal.log.log(error)
+        except SystemExit as error:  # which would end the loop
+            if not self.started.done():
+                self.started.set_exception(self._cannot(repr(error)))
         finally:
             for each in (self.started, self.stopped):
                 if not each.done():
                     each.set_result(None)
+
+    def _cannot(self, why: str) -> StartError:
+        return StartError(f"the application at {self.mounted.prefix} cannot start: {why}")
 
     async def send(self, message: dict[str, Any]) -> None:
         """What the application says."""
@@ -104,8 +114,7 @@ class Lifespan:
         elif kind == "lifespan.startup.failed" and not self.started.done():
             if "\n" in text:  # a traceback
                 webhal.log.log(RuntimeError(text))
-            line = text.splitlines()[-1] if text else "it does not say why"
-            self.started.set_exception(StartError(f"the application at {self.mounted.prefix} cannot start: {line}"))
+            self.started.set_exception(self._cannot(text.splitlines()[-1] if text else "it does not say why"))
         elif kind == "lifespan.shutdown.complete" and not self.stopped.done():
             self.stopped.set_result(None)
         elif kind == "lifespan.shutdown.failed" and not self.stopped.done():

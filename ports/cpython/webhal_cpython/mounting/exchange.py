@@ -98,6 +98,12 @@ class Exchange(Stream):
         return self.connection in self.readers
 
     @property
+    def address(self) -> tuple[str, int | None]:
+        """(address, port) at which the client has connected; of a unix socket its path, and None."""
+        name = self.connection.socket.getsockname()
+        return (name, None) if isinstance(name, str) else name[:2]
+
+    @property
     def readers(self) -> "dict[Any, Any]":
         """Who waits for a body, by connection."""
         return self.server.host.readers  # type: ignore[union-attr,no-any-return] # it is the PC's
@@ -139,8 +145,9 @@ class Exchange(Stream):
     def _leave(self) -> None:
         """Let go of the connection."""
         self.over = True
-        if self.connection.phase == "rest":  # somebody waits for the body
-            self.readers[self.connection].woken.set_exception(OSError("the request is over"))
+        reader = self.readers.get(self.connection)
+        if reader and not reader.woken.done():
+            reader.woken.set_exception(OSError("the request is over"))
         self.room()
 
     # -- a subclass's -------------------------------------------------------------------------------------

@@ -46,6 +46,9 @@ class HTTP(Exchange):
         super().abort()
 
     async def _run(self) -> None:
+        if self.gone:
+            self.mounted.running.discard(self)
+            return
         try:
             await self.mounted.foreign(self.scope(), self.receive, self.send)
             self.returned()
@@ -81,7 +84,7 @@ class HTTP(Exchange):
             "root_path": self.mounted.prefix,
             "headers": [(name.lower(), value.strip(b" \t")) for name, _, value in fields],
             "client": request.client,
-            "server": self.connection.socket.getsockname()[:2],
+            "server": self.address,
         }
         if self.mounted.state is not None:
             scope["state"] = self.mounted.state.copy()
@@ -103,15 +106,21 @@ class HTTP(Exchange):
 
     async def receive(self) -> dict[str, Any]:
         """The next piece of the body; behind the last, when the client has left or has its answer."""
+        connection = self.connection
         if not (self.whole or self.over):
             try:
-                piece = await Read(self.request, _READ) if self.connection.left else b""
-                self.whole = not self.connection.left
+                piece = await Read(self.request, _READ) if connection.left else b""
+                self.whole = not connection.left
                 return {"type": "http.request", "body": piece, "more_body": not self.whole}
             except HTTPError as error:  # a malformed chunk
-                self.connection.failed(self.server, error)
+                connection.failed(self.server, error)
             except OSError:  # the client has left
                 pass
+            finally:
+                if not self.over and connection.phase == "rest":  # given up: the body's deadline is none of now
+                    connection.phase = "handler"
+        if self.deaf and not self.over and connection.phase == "handler" and connection.start == len(connection.input):
+            self.listen(True)
         while not self.over:
             await self._wait()
         return {"type": "http.disconnect"}
@@ -130,7 +139,8 @@ class HTTP(Exchange):
             more = message.get("more_body", False)
             self.put(message.get("body", b""), more)
             self.ended = not more
-            if more and self.connection.phase == "write":
+            if more:
+                await asyncio.sleep(0)  # the others have their turn
                 await self._room()
         elif kind == "http.response.start" and self.head is None:
             headers = message.get("headers", ())

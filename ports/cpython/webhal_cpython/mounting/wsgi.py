@@ -118,15 +118,17 @@ class Call(Exchange):
         """What the application is told of the request."""
         request = self.request
         prefix = self.mounted.prefix
-        server = self.connection.socket.getsockname()
+        host, port = self.address
+        if port is None:  # of a unix socket: PEP 3333 wants both
+            host, port = "localhost", 443 if request.scheme == "https" else 80
         environ = {
             "REQUEST_METHOD": request.method,
             "SCRIPT_NAME": prefix.encode().decode("latin-1"),
             "PATH_INFO": request.path[len(prefix) :].encode().decode("latin-1"),
             "QUERY_STRING": request.target.partition("?")[2],
             "REQUEST_URI": request.target,
-            "SERVER_NAME": server[0],
-            "SERVER_PORT": str(server[1]),
+            "SERVER_NAME": host,
+            "SERVER_PORT": str(port),
             "SERVER_PROTOCOL": "HTTP/1.1" if request.minor else "HTTP/1.0",
             "REMOTE_ADDR": request.client[0],
             "REMOTE_PORT": str(request.client[1]),
