@@ -126,7 +126,11 @@ def after(request: "Request", value: object) -> TypeError:
 
 def piece(request: "Request", value: object) -> TypeError:
     """For something else where a piece of a body should be."""
-    return TypeError(_told(request, "yielded", value, "a piece of a body is str or bytes; what takes time is awaited"))
+    words = "a piece of a body is str or bytes; what takes time is awaited"
+    if sys.implementation.name == "cpython" and "asyncio" in sys.modules:
+        if value is None or hasattr(value, "add_done_callback"):  # which is what asyncio's awaitables yield
+            words += "; of asyncio's only where that serves: by webhal.serve, not by TestClient or server.step"
+    return TypeError(_told(request, "yielded", value, words))
 
 
 def left(request: "Request", count: int) -> ValueError:

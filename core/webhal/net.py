@@ -196,6 +196,13 @@ class Host(Protocol):
         """
         raise NotImplementedError
 
+    def acts(self, job: Any, waiting: list[Any]) -> bool:
+        """Whether the task that runs a job's coroutine is the current one, or one of those that Waits are parked with.
+
+        Not so for tasks that the coroutine has made.
+        """
+        raise NotImplementedError
+
     def wake(self) -> None:
         """Step the server soon: `server.again` or `server.stopping` has changed. May be called by a signal handler."""
         raise NotImplementedError

@@ -43,6 +43,7 @@ _HEAD = 14  # bytes of a frame's head, at most
 _WORTH = 64  # bytes of a message that is compressed, where it can be: shorter ones gain nothing
 _MOST_WAITING = 16  # frames that are to be sent and that nobody awaits
 _AT_ONCE = 64  # frames that are taken in one step
+_CLOSED = "the WebSocket is closed"
 
 NORMAL = 1000
 AWAY = 1001
@@ -213,16 +214,21 @@ class WebSocket:
         elif not isinstance(message, (bytes, bytearray, memoryview)):
             raise TypeError("a message is str or bytes, not %r" % (message,))
         self._send(opcode, payload)
+        if self.closed:  # sending has failed
+            raise OSError(_CLOSED)
         return _Room(self)
 
     def close(self, code: int = NORMAL, reason: str = "") -> "_Room":
-        """Close it: no more messages come or go. Awaitable, at once. Raises ValueError for what no Close may say."""
+        """Close it: no more messages come or go. Awaitable, at once. Raises ValueError for what no Close may say.
+
+        A handler that waits elsewhere meanwhile is cancelled there; the one that closes goes on.
+        """
         if not (code in (1000, 1001, 1003, 1007, 1008, 1009, 1010, 1011) or 3000 <= code <= 4999):
             raise ValueError("a WebSocket is not closed with " + repr(code))
         if len(reason.encode()) > _MOST_CONTROL - 2:
             raise ValueError("a reason has at most 123 bytes")
         self._close(code, reason)
-        return _Room(self)
+        return _Room(None)
 
     # -- for its connection -------------------------------------------------------------------------------
 
@@ -302,7 +308,7 @@ class WebSocket:
 
     def cancel(self) -> None:
         """The connection is gone."""
-        self._leave(None)
+        self._end()
 
     def stop(self) -> None:
         """The server stops."""
@@ -321,7 +327,7 @@ class WebSocket:
                     return
             self.turn()
         except Violation as violation:
-            self._leave(bytes((violation.args[0] >> 8, violation.args[0] & 255)))
+            self._close(violation.args[0], "")
 
     def listen(self) -> None:
         """All that is here was taken: receive more."""
@@ -426,7 +432,7 @@ class WebSocket:
                     raise Violation(PROTOCOL)
                 reason = _text(payload[2:])
                 self.code, self.reason = code, reason
-            self._leave(payload[:2])
+            self._finish(payload[:2])
 
     if sys.implementation.name == "cpython":
 
@@ -476,7 +482,7 @@ class WebSocket:
     def _send(self, opcode: int, payload: "Any") -> None:
         """Send a frame, when there is room."""
         if self.closed:
-            raise OSError("the WebSocket is closed")
+            raise OSError(_CLOSED)
         if opcode == _PONG:  # an earlier one is not needed any more (5.5.3)
             self.waiting = [frame for frame in self.waiting if frame[0] != _PONG]
         elif len(self.waiting) >= _MOST_WAITING:
@@ -526,19 +532,13 @@ class WebSocket:
         else:
             self._write(_CLOSE, payload)
 
-    def _leave(self, payload: "bytes | None") -> None:
-        """The client has left, or closed. A handler that does not wait for it here is cancelled where it waits."""
-        job = self.job
-        waits = self.receiver or self.senders
-        if payload is None:
-            self._end()
-        else:
-            self._finish(payload)
-        if job and not waits and job.source is not None:
-            job.cancel()
-
     def _end(self) -> None:
-        """No more messages come or go: tell the handler. Idempotent."""
+        """No more messages come or go: tell the handler. Idempotent.
+
+        Where it waits for this WebSocket, itself, it is told by that; where it waits for anything else it is cancelled.
+        """
+        if self.closed:
+            return
         self.closed = True
         if self.alarm:
             self.alarm.leave()
@@ -548,8 +548,14 @@ class WebSocket:
         if self.receiver:
             waiting.append(self.receiver)
             self.receiver = None
+        tasks = [each.task for each in waiting]
         for each in waiting:
             each.wake()
+        job = self.job
+        if job and job.source is not None:
+            host = self.server.host
+            if not (job in tasks or host and host.acts(job, tasks)):
+                job.cancel()
         ended = self.on_close
         self.on_close = None
         if ended:
@@ -586,9 +592,16 @@ class WebSocket:
             self._close(AWAY, "")
             raise
         except BaseException as error:
-            if not (self.closed and isinstance(error, OSError)):  # it sent to a client that had left
+            if not (self.closed and _tells_of_the_end(error)):
                 webhal.log.log(error)
             self._close(FAULT, "")
+
+
+def _tells_of_the_end(error: "Any") -> bool:
+    """Whether a handler that raises it has sent to a client that had left; it may have done so in a group of tasks."""
+    if sys.implementation.name == "cpython" and hasattr(error, "exceptions"):
+        return all([_tells_of_the_end(each) for each in error.exceptions])
+    return isinstance(error, OSError)
 
 
 class _Receive(Wait):
@@ -634,17 +647,21 @@ class _Receive(Wait):
 
 
 class _Room(Wait):
-    """Until everything that was sent is on its way."""
+    """Until everything that was sent is on its way; without a WebSocket there is nothing to wait for."""
 
     if sys.implementation.name == "cpython":
         told = ""  # what was sent is on its way, awaited or not
 
-    def __init__(self, ws: WebSocket) -> None:
+    def __init__(self, ws: "Any") -> None:
         self.ws = ws
 
     def __next__(self) -> Wait:
         ws = self.ws
-        if ws.closed or not (ws.waiting or ws.connection.phase == "write"):
+        if ws is None:
+            raise StopIteration
+        if ws.closed:
+            raise OSError(_CLOSED)
+        if not (ws.waiting or ws.connection.phase == "write"):
             raise StopIteration
         return self
 

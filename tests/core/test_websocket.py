@@ -8,6 +8,7 @@ from webhal import App, Topic, sleep_ms
 from webhal.sse import EventStream
 from webhal.testing import TestClient
 from webhal.testing.live import frame, handshake
+from webhal.topic import Event
 from webhal.websocket import websocket
 
 OPENED = b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
@@ -295,6 +296,87 @@ def test_a_handler_that_waits_for_something_else_is_cancelled_when_the_client_le
             client.close()
             bench.quiet()
     assert seen == ["end", "end", "end"]
+
+
+def test_a_handler_that_waits_for_something_else_is_cancelled_when_others_close():
+    app = App()
+    topic = Topic()
+    never = Event()
+    talking = {}
+    seen = []
+
+    @app.get("/<name>")
+    @websocket
+    async def talk(request, ws, name):
+        talking[name] = ws
+        try:
+            if name == "sleep":
+                await sleep_ms(1_000_000)
+            elif name == "topic":
+                await topic.__aiter__()
+            elif name == "event":
+                await never.wait()
+            else:
+                await ws.receive()
+            seen.append(name)
+            await sleep_ms(10)
+            seen.append(name + " goes on")
+        finally:
+            await sleep_ms(10)
+            seen.append(name + " ends")
+
+    @app.get("/close/<name>")
+    async def end(request, name):
+        await talking[name].close(4000, "enough")
+        return "closed"
+
+    with serve(app) as bench:
+        for name in ("sleep", "topic", "event", "receive"):
+            client = bench.connect(handshake("/" + name))
+            bench.until(lambda name=name: name in talking)
+            bench.run(10)
+            assert bench.ask(get("/close/" + name, CLOSE)).endswith(b"closed")
+            bench.run(50)
+            assert not bench.server.jobs and not topic.waiting and not never.waiting
+            client.send(close(4000))
+            bench.until(lambda client=client: client.state != "open")
+            client.close()
+    assert seen == ["sleep ends", "topic ends", "event ends", "receive", "receive goes on", "receive ends"]
+
+
+def test_a_handler_that_sends_is_told_that_the_client_has_left():
+    app = App()
+    topic = Topic()
+    seen = []
+
+    @app.get("/<name>")
+    @websocket
+    async def talk(request, ws, name):
+        try:
+            async for value in topic:
+                sent = ws.send(value)
+                if name == "awaits":
+                    await sent
+        except OSError:
+            assert ws.closed
+            seen.append(name)
+            raise
+
+    with serve(app, buffer=512) as bench:
+        client = bench.connect(handshake("/awaits"))
+        bench.until(lambda: topic.waiting)
+        client.window = 300
+        topic.publish(1000 * "x")
+        bench.run(100)
+        client.reset()
+        bench.until(lambda: seen == ["awaits"] and not bench.server.jobs)
+        client.close()
+        client = bench.connect(handshake("/goes_on"))
+        bench.until(lambda: topic.waiting and client.received.endswith(OPENED))
+        bench.net.fail("send", 1, OSError("it failed"))
+        topic.publish("x")
+        bench.until(lambda: seen == ["awaits", "goes_on"] and not bench.server.jobs)
+        client.close()
 
 
 def test_a_def_handler_sets_what_is_called():

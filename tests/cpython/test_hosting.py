@@ -15,6 +15,7 @@ from webhal import App, HTTPError, Topic, serve, sleep_ms
 from webhal.sse import EventStream
 from webhal.testing import TestClient
 from webhal.topic import Event
+from webhal.websocket import websocket
 from webhal_cpython.network import Network, SelectNetwork
 
 
@@ -166,6 +167,110 @@ def test_a_client_that_leaves_cancels_its_handler_whose_finally_runs_to_its_end(
             await ended.wait()
 
     run(main())
+
+
+def test_a_task_that_reads_the_body_ends_with_the_client():
+    app = App()
+    tasks = []
+
+    @app.post("/", stream=True)
+    async def handler(request):
+        tasks.append(asyncio.ensure_future(request.read(1000)))
+        await asyncio.sleep(1000)
+
+    async def main():
+        async with serving(app) as port:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n")
+            while not tasks:
+                await asyncio.sleep(0.001)
+            await asyncio.sleep(0.001)
+            writer.close()
+            with pytest.raises(OSError, match="left"):
+                await tasks[0]
+
+    run(main())
+
+
+def test_a_server_that_a_task_steps_runs_its_handlers_itself():
+    """As TestClient does, also where another server is hosted."""
+    app = App()
+    topic = Topic()
+    seen = []
+    app.get("/events")(lambda request: EventStream(topic))
+
+    @app.every(10)
+    async def tick():
+        await sleep_ms(1)
+        topic.publish("tick")
+
+    @app.get("/plain")
+    def plain(request):
+        yield from sleep_ms(90_000)
+        yield "piece"
+
+    @app.post("/", stream=True)
+    async def handler(request):
+        await sleep_ms(90_000)
+        async for value in topic:
+            return value + (await request.read(100)).decode() + (await request.read(100)).decode()
+
+    @app.get("/long")
+    async def long(request):
+        try:
+            await sleep_ms(1_000_000)
+        finally:
+            await sleep_ms(100)
+            seen.append("end")
+
+    @app.get("/ws")
+    @websocket
+    async def talk(request, ws):
+        async for message in ws:
+            await ws.send(message)
+
+    @app.get("/asyncio/<int:ms>")
+    async def asynchronous(request, ms):
+        await asyncio.sleep(ms / 1000)
+
+    @app.get("/spawned")
+    async def spawned(request):
+        app.spawn(asyncio.sleep(1))
+        return ""
+
+    async def main():
+        await sleep_ms(1)
+        client = TestClient(app, buffer=64)
+        assert client.get("/plain").text == "piece"
+        assert client.post("/", body="body" + 100 * " ").text.strip() == "tickbody"
+        with pytest.raises(OSError, match="no answer"):
+            client.get("/long", ms=10)
+        client.run(200)
+        assert seen.pop() == "end" and not seen
+        ws = client.websocket("/ws")
+        for message in ("a", b"b"):
+            ws.send(message)
+            assert ws.receive() == message
+        ws.close()
+        assert next(client.events("/events")).data == "tick"
+        await sleep_ms(1)
+        for ms in (0, 1):
+            with pytest.raises(TypeError, match="asynchronous .*serve"):
+                client.get(f"/asyncio/{ms}")
+        with pytest.raises(TypeError, match="job"):
+            client.get("/spawned")
+        async with serving(App()):  # which lets asyncio wait for what is webhal's
+            assert client.get("/plain").text == "piece"
+        client.server.close()
+
+    async def hosted():
+        async with serving(app):
+            await main()
+
+    run(main())
+    run(hosted())
+    with pytest.raises(RuntimeError, match="webhal.serve"):
+        TestClient(app).get("/asyncio/1")
 
 
 def test_topics_and_events_between_handlers_and_the_program():

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import socket
+import sys
 
 import aiohttp
 import pytest
@@ -14,7 +15,8 @@ from hosted import PATIENCE_S, run, serving
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from webhal import App, Topic
+import webhal.log
+from webhal import App, Topic, sleep_ms
 from webhal.sse import EventStream
 from webhal.testing.fake import FakeNetwork
 from webhal.testing.live import frame, handshake
@@ -92,6 +94,101 @@ app.run(port=0, host="127.0.0.1")
                 assert await ws.recv() == message
 
     run(main())
+
+
+async def both(ws):
+    async def receive():
+        async for message in ws:
+            if message == "close":
+                await ws.close()
+
+    await asyncio.gather(receive(), asyncio.Queue().get())
+
+
+async def group(ws):
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(asyncio.Queue().get())
+        tasks.create_task(sends(ws))
+
+
+async def receives(ws):
+    assert await ws.receive() is None
+
+
+async def closes(ws):
+    await ws.receive()
+    await ws.close()
+
+
+async def sends(ws):
+    while True:
+        await ws.send(LARGE)
+
+
+WAITS = {
+    "queue": lambda ws: asyncio.Queue().get(),
+    "sleep": lambda ws: sleep_ms(1_000_000),
+    "both": both,
+    "receives": receives,
+    "closes": closes,
+    "sends": sends,
+}
+if sys.version_info >= (3, 11):
+    WAITS["group"] = group
+ENDS = {"receives": "goes on", "closes": "goes on", "sends": "OSError", "group": "ExceptionGroup"}
+
+
+@pytest.mark.parametrize("way", ["close", "abort", "other"])
+@pytest.mark.parametrize("name", WAITS)
+def test_a_handler_ends_with_its_websocket_wherever_it_waits(name, way):
+    """It is cancelled, unless it closes, receives or sends itself; of tasks that it made it does not matter."""
+    app = App()
+    logged = []
+
+    async def main():
+        talking = asyncio.get_running_loop().create_future()
+        ended = asyncio.get_running_loop().create_future()
+
+        @app.get("/")
+        @websocket
+        async def talk(request, ws):
+            talking.set_result(ws)
+            try:
+                await WAITS[name](ws)
+                await asyncio.sleep(0.001)
+                ended.set_result("goes on")
+            except BaseException as error:
+                await asyncio.sleep(0.001)  # it is not cancelled twice
+                ended.set_result(type(error).__name__)
+                raise
+
+        async with serving(app) as port:
+            client = await websockets.connect(f"ws://127.0.0.1:{port}/", compression=None, max_queue=1, close_timeout=1)
+            ws = await talking
+            while name in ("sends", "group") and not ws.senders:
+                await asyncio.sleep(0.001)
+            while name != "sends" and name != "closes" and not (ws.receiver or ws.job.waiting):
+                await asyncio.sleep(0.001)
+            if name == "closes":
+                await client.send("text")
+            elif way == "close":
+                closing = asyncio.create_task(client.close())
+            elif way == "abort":
+                client.transport.abort()
+            else:
+                await ws.close()
+            end = await asyncio.wait_for(ended, PATIENCE_S)
+            assert end == ENDS.get(name, "CancelledError")
+            client.transport.abort()
+            with contextlib.suppress(NameError):
+                await closing
+
+    webhal.log.report = logged.append
+    try:
+        run(main())
+    finally:
+        webhal.log.report = None
+    assert not logged
 
 
 PAGE = """<!DOCTYPE html>

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from webhal.testing.live import frame, handshake
+
 SERVED = Path(__file__).resolve().parent / "served"
 START = "import hosting_app; hosting_app.app.run(port=PORT, host='127.0.0.1')"
-ROOM = 64 << 10  # bytes besides: asyncio and its application take more than a small board has
+ROOM = 96 << 10  # bytes besides: asyncio and its application take more than a small board has
 
 
 @pytest.fixture
@@ -42,6 +44,37 @@ def test_what_a_handler_raises_costs_its_request_alone(ask):
     for n in range(3):
         assert ask(f"/fails/{n}")[0] == 500
     assert ask("/plain")[0] == 200
+
+
+def test_what_is_neither_a_piece_nor_waited_for_is_told(ask):
+    assert ask("/bare/sleeps") == (200, b"slept")
+    assert ask("/bare/nothing")[0] == ask("/bare/number")[0] == 500
+    told = json.loads(ask("/told")[1])
+    assert len(told) == 2 and all(text.startswith("TypeError('bare yielded ") for text in told)
+    assert ask("/values") == (200, b':\n\ndata: {"n": 1}\n\nevent: tick\ndata: [2]\n\n')
+
+
+def test_a_handler_ends_with_its_websocket_wherever_it_waits(ask):
+    for name in ("waits", "gathers", "receives", "closes"):
+        for way in ("leaves", "others close"):
+            with ask.server.connect() as client:
+                client.sendall(handshake("/ws/" + name))
+                while not client.recv(1000).endswith(b"\r\n\r\n"):
+                    pass
+                while name.encode() not in ask("/talking")[1]:
+                    pass
+                if name == "closes":
+                    client.sendall(frame(1, b"text"))
+                elif way == "others close":
+                    ask("/close/" + name)
+                else:
+                    client.close()
+                goes_on = [name + " goes on"] if name in ("receives", "closes") else []
+                while (name + " ends").encode() not in ask("/seen")[1]:
+                    pass
+                seen = json.loads(ask("/seen")[1])
+                assert [each for each in seen if name in each] == [*goes_on, name + " ends"]
+                ask("/forget/" + name)
 
 
 def test_a_client_that_leaves_cancels_its_handler(ask):

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         files: dict[str, Any] | None
         ms: int | None
 
+
 # A PC's limits, but for the buffer, which grows with what is sent. Tests of an application for boards may give theirs.
 _LIMITS: "Limits" = {"connections": 16, "head": 16384, "body": 1 << 20, "buffer": 1024}
 _PATIENCE_MS = 600_000  # virtual time that an answer may take if `ms` does not say
@@ -80,6 +81,9 @@ class TestClient:
     application has set so far and is sent with each request; change it as you like. `server` and `network` are
     there for tests that need more: `client.network.now` is the virtual time in milliseconds,
     `client.network.connect()` a client that sends raw bytes, `client.network.lose_link()` what its name says.
+
+    asyncio does not serve here, though an asynchronous test may call this: a handler that awaits what asyncio offers
+    raises RuntimeError or TypeError. Such are tested over sockets, with `webhal.serve`.
     """
 
     __test__ = False
@@ -228,6 +232,9 @@ class TestClient:
         finally:
             webhal.log.report = report
         if errors:
+            if "event loop" in str(errors[0]):  # asyncio's own words for it
+                text = "a TestClient has no loop of asyncio's: test what awaits that with webhal.serve"
+                raise RuntimeError(text) from errors[0]
             raise errors[0]
 
     def _keep_cookie(self, field: str) -> None:

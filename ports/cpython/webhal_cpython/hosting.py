@@ -15,6 +15,7 @@ from webhal.task import Read, Wait, sleep_ms
 
 if TYPE_CHECKING:
     from webhal.connection import Connection
+    from webhal.jobs import Job
     from webhal.server import Server
 
 _TICK_S = 0.5  # as often as a server sees to deadlines,
@@ -50,7 +51,7 @@ class Host:
         self.server = server
         self.loop = asyncio.get_running_loop()
         self.ended: asyncio.Future[None] = self.loop.create_future()
-        self.readers: dict[Connection, _Waiter] = {}  # who waits for a request's body
+        self.readers: dict[Connection, _Reader] = {}  # who waits for a request's body
         self.soon = True  # a step is due at once
         self.due = 0.0  # when it is due else, by the loop's clock; 0 where no timer runs
         self.timer: asyncio.Handle = self.loop.call_soon(self.step)
@@ -126,6 +127,11 @@ class Host:
             return _drive(_Running(self, source))
         return source
 
+    def acts(self, job: "Job", waiting: "list[Any]") -> bool:
+        """What net.Host promises."""
+        run = getattr(job.waiting, "run", self)
+        return run is asyncio.current_task() or run in [getattr(each, "run", None) for each in waiting]
+
 
 class _Running(Wait):
     """A task of asyncio's that runs a coroutine or asynchronous iterator: to wait for the next piece, or the end."""
@@ -147,7 +153,7 @@ class _Running(Wait):
         return self
 
     @property
-    def reader(self) -> "_Waiter | None":
+    def reader(self) -> "_Reader | None":
         """Who waits for the body of the request that this answers."""
         return self.host.readers.get(getattr(self.task, "connection", None))  # type: ignore[arg-type] # a job has none
 
@@ -177,6 +183,8 @@ class _Running(Wait):
         """Cancel it; it may go on, in its `finally`."""
         self.cancelled = True
         self.run.cancel()
+        if self.reader:  # of a task that the handler has made, and does not wait for
+            self.reader.wake()
 
     async def _finish(self) -> None:
         """Run a coroutine."""
@@ -241,17 +249,45 @@ def _drive(running: _Running) -> "Generator[Any, None, Any]":
     return running.result
 
 
-class _Waiter:
-    """A task of asyncio's that waits for something of webhal's."""
+class _Waiter(asyncio.Future[None]):
+    """What is yielded to wait for something of webhal's: for a task of asyncio's a future.
+
+    For a server that asyncio does not step it is a Wait: such a one, as TestClient's in a test that is async, runs its
+    handlers in the time of whatever task steps it. Who gets this knows what it is to do with it.
+    """
+
+    reads = False
+    by_hand = False  # whether a server waits
+    timer: "asyncio.TimerHandle | None" = None
 
     def __init__(self, wait: Wait) -> None:
+        super().__init__()
+        self._asyncio_future_blocking = True  # so asyncio knows that it was awaited
+        self.run = asyncio.current_task()
         self.wait = wait
-        self.woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if isinstance(wait, sleep_ms):
+            wait.task = self
+            self.timer = self.get_loop().call_later(wait.ms / 1000, self.wake)
+        else:
+            wait.park(self)
 
     def wake(self) -> None:
         """What it waits for is there."""
-        if not self.woken.done():
-            self.woken.set_result(None)
+        if not self.done():
+            self.set_result(None)
+
+    def park(self, task: Any) -> None:
+        """A server waits for it."""
+        self.leave()
+        self.by_hand = True
+        self.wait.park(task)
+
+    def leave(self) -> None:
+        """It is waited for no more."""
+        if self.timer and not self.by_hand:
+            self.timer.cancel()
+        else:
+            self.wait.leave()
 
 
 def _iterate(wait: Wait) -> Any:
@@ -261,8 +297,6 @@ def _iterate(wait: Wait) -> Any:
             return wait
     except RuntimeError:  # there is no loop in this thread
         return wait
-    if isinstance(wait, sleep_ms):
-        return asyncio.sleep(wait.ms / 1000).__await__()
     return _read(wait) if isinstance(wait, Read) else _wait(wait)
 
 
@@ -274,11 +308,11 @@ def _wait(wait: Wait) -> "Generator[Any, None, Any]":
         except StopIteration as stop:
             return stop.value
         waiter = _Waiter(wait)
-        wait.park(waiter)
         try:
-            yield from waiter.woken
+            yield waiter
         except BaseException:
-            wait.leave()
+            if not waiter.by_hand:
+                waiter.leave()
             raise
 
 
@@ -291,17 +325,35 @@ def _read(wait: Read) -> "Generator[Any, None, Any]":
             return stop.value
         connection: Any = wait.request.connection
         stream = connection.work
-        readers = stream.server.host.readers
-        if connection in readers:
+        if stream is None or stream.request is not wait.request:
+            raise OSError("the request is answered")
+        host = stream.server.host
+        if host is None:  # as in a _Waiter
+            yield wait
+            continue
+        if connection in host.readers:
             raise RuntimeError("the body is being read already")
-        readers[connection] = waiter = _Waiter(wait)
+        host.readers[connection] = waiter = _Reader(wait)
         if stream.waiting:  # for the task; else it finds this when it comes to wait
             wait.park(stream)
             stream.listen(True)
         try:
             yield from waiter.woken
         finally:
-            del readers[connection]
+            del host.readers[connection]
+
+
+class _Reader:
+    """A task of asyncio's that waits for a request's body."""
+
+    def __init__(self, wait: Read) -> None:
+        self.wait = wait
+        self.woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def wake(self) -> None:
+        """Some of it is there, or the client has left."""
+        if not self.woken.done():
+            self.woken.set_result(None)
 
 
 webhal.task.host = _iterate

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from typing import Any
 
+    from webhal.jobs import Job
     from webhal.server import Server
 
 _TICK_MS = 500  # as often as a server sees to deadlines,
@@ -87,6 +88,11 @@ class Host(io.IOBase):
         """What net.Host promises."""
         return _drive(_Running(self, source)) if hasattr(source, "send") else source
 
+    def acts(self, job: "Job", waiting: "list[Any]") -> bool:
+        """What net.Host promises."""
+        run = getattr(job.waiting, "run", self)
+        return run is core.cur_task or run in [getattr(each, "run", None) for each in waiting]
+
 
 class _Running(Wait):
     """A task of asyncio's that runs a coroutine or generator: to wait for the next piece, or the end."""
@@ -100,7 +106,7 @@ class _Running(Wait):
     def __init__(self, host: Host, source: "Any") -> None:
         self.host = host
         self.source = source
-        self.run = asyncio.create_task(self.work())
+        self.run: "Any" = asyncio.create_task(self.work())
 
     def __iter__(self) -> "_Running":
         return self
@@ -127,22 +133,23 @@ class _Running(Wait):
                 reader.wake()
 
     def work(self) -> "Any":
-        """Run it: hand its pieces over, and yield what it yields besides, which is asyncio's."""
+        """Run it: hand its pieces over. Where it yields None it waits for something of asyncio's."""
         self.began = True
         source = self.source
         error = None
         try:
             while True:
+                key = self.run.ph_key
                 piece = source.throw(error) if error else source.send(None)
                 error = None
                 try:
-                    if isinstance(piece, (str, bytes, bytearray, memoryview)):
+                    if piece is None and (self.run.data or self.run.ph_key != key):
+                        yield
+                    elif piece is not None or not (yield from self.wait()):
                         self.piece = piece
                         self.taken = asyncio.Event()
                         self.wake()
                         yield from self.taken.wait()
-                    else:
-                        yield piece
                 except BaseException as another:  # asyncio cancels it
                     error = another
         except StopIteration as stop:
@@ -153,6 +160,23 @@ class _Running(Wait):
             self.error = another
         finally:
             self.wake()
+
+    def wait(self) -> "Any":
+        """It sleeps until this very millisecond; or it waits for nothing, then False, for nobody would wake it."""
+        nobody = asyncio.create_task(self.rouse())
+        try:
+            yield
+        finally:
+            nobody.cancel()
+        return not nobody.done()
+
+    def rouse(self) -> "Any":
+        """Wake it if nobody else has until the next millisecond."""
+        yield from core.sleep_ms(1)
+        run = self.run
+        error = run.data  # where it was cancelled meanwhile
+        core._task_queue.push(run)
+        run.data = error
 
     def wake(self) -> None:
         """Let who waits go on."""
@@ -171,6 +195,8 @@ def _drive(running: _Running) -> "Generator[Any, None, Any]":
             yield from running
     except Cancelled:
         running.run.cancel()
+        if running.reads:  # in a task that the handler has made, and does not wait for
+            running.host.readers[running.task.connection].wake()
         while running.began and not running.run.done():
             running.taken = None  # nobody wants its pieces any more
             yield from running
@@ -190,6 +216,7 @@ class _Waiter(asyncio.Event):
     def __init__(self, what: Wait) -> None:
         super().__init__()
         self.what = what
+        self.run = core.cur_task
 
     def wake(self) -> None:
         """What it waits for is there."""

@@ -2,12 +2,17 @@
 
 import asyncio
 
+import webhal
 from webhal import App, Topic, sleep_ms
+from webhal.sse import EventStream
+from webhal.websocket import websocket
 
 app = App()
 topic = Topic()
 seen = []
 ticks = []
+told = []  # what was logged
+webhal.log.report = lambda error: told.append(repr(error))
 
 
 async def one():
@@ -75,6 +80,53 @@ async def long(request):
         seen.append("long")
 
 
+@app.get("/bare/<name>")
+def bare(request, name):
+    if name == "sleeps":
+        for _ in range(20):
+            yield from asyncio.sleep(0)
+        yield "slept"
+        return
+    yield None if name == "nothing" else 5
+
+
+@app.get("/values")
+def values(request):
+    return EventStream(value for value in ({"n": 1}, ("tick", [2])))
+
+
+talking = {}
+
+
+@app.get("/ws/<name>")
+@websocket
+async def talk(request, ws, name):
+    talking[name] = ws
+    try:
+        if name == "waits":
+            await asyncio.Event().wait()
+        elif name == "gathers":
+            await asyncio.gather(receive(ws), asyncio.Event().wait())
+        else:
+            await ws.receive()
+            if name == "closes":
+                await ws.close()
+            await asyncio.sleep(0.001)
+            seen.append(name + " goes on")
+    finally:
+        await asyncio.sleep(0.001)
+        seen.append(name + " ends")
+
+
+async def receive(ws):
+    await ws.receive()
+
+
+@app.get("/close/<name>")
+def close(request, name):
+    talking.pop(name).close()
+
+
 @app.get("/read")
 async def read(request):
     async for value in topic:
@@ -91,6 +143,23 @@ def publish(request):
 @app.get("/seen")
 def tell(request):
     return seen
+
+
+@app.get("/told")
+def tell_log(request):
+    return told
+
+
+@app.get("/talking")
+def who_talks(request):
+    return list(talking)
+
+
+@app.get("/forget/<name>")
+def forget(request, name):
+    talking.pop(name, None)
+    seen.clear()
+    return ""
 
 
 @app.on("start")
