@@ -75,6 +75,16 @@ def asynchronous(handler: "Any") -> TypeError:
     return TypeError("%s is async, which only the handler of a route may be" % name(handler))
 
 
+if sys.implementation.name == "cpython":
+
+    def judge_websocket(handler: "Any") -> None:
+        """Raise TypeError for one that could not be a WebSocket's: routed as it is, or an asynchronous generator."""
+        if getattr(handler, "routed", False):
+            raise TypeError("@websocket is written below the route's decorator, right above " + name(handler))
+        if getattr(getattr(handler, "__code__", None), "co_flags", 0) & 0x200:
+            raise TypeError("%s yields: what a WebSocket sends it sends by await ws.send(…)" % name(handler))
+
+
 def second(what: str, first: "Any", handler: "Any") -> ValueError:
     """For a handler that would never be called, because there is one for the same."""
     return ValueError("%s has a handler already, %s: not %s too" % (what, name(first), name(handler)))
@@ -130,6 +140,12 @@ def piece(request: "Request", value: object) -> TypeError:
     if sys.implementation.name == "cpython" and "asyncio" in sys.modules:
         if value is None or hasattr(value, "add_done_callback"):  # which is what asyncio's awaitables yield
             words += "; of asyncio's only where that serves: by webhal.serve, not by TestClient or server.step"
+    return TypeError(_told(request, "yielded", value, words))
+
+
+def event(request: "Request", value: object) -> TypeError:
+    """For something else where an event should be."""
+    words = "an event is str, dict or list, or a tuple (event, data) or (event, data, id) of such data"
     return TypeError(_told(request, "yielded", value, words))
 
 

@@ -45,6 +45,8 @@ def route(
                 raise webhal.mistakes.second(method + " " + path, first, handler)
         called: "Any" = handler
         if sys.implementation.name == "cpython":
+            if hasattr(handler, "__code__"):
+                handler.__dict__["routed"] = True  # for @websocket, which would come too late
             if blocking:
                 called = in_thread(handler)
         for method in methods:

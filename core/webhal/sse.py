@@ -109,23 +109,24 @@ class _Events(Stream):
         if hasattr(piece, "park"):
             return "", piece
         event = number = None
-        if isinstance(piece, tuple):
+        data = piece
+        if isinstance(piece, tuple) and 2 <= len(piece) <= 3:
             event = piece[0]
             if len(piece) > 2:
                 number = piece[2]
-            piece = piece[1]
+            data = piece[1]
         if self.reader and number is None:
             number = str(self.reader.position)
-        if isinstance(piece, (dict, list)):
-            piece = webhal.response.dumps(piece)
-        elif not isinstance(piece, str):
-            return "", piece
+        if isinstance(data, (dict, list)):
+            data = webhal.response.dumps(data)
+        elif not isinstance(data, str):
+            raise webhal.mistakes.event(self.request, piece)
         text = ""
         for name, value in (("event", event), ("id", number)):
             if value is not None:
                 if not isinstance(value, str) or "\n" in value or "\r" in value or "\0" in value:
                     raise webhal.mistakes.value("event", value)
                 text += "%s: %s\n" % (name, value)
-        for line in piece.replace("\r\n", "\n").replace("\r", "\n").split("\n"):
+        for line in data.replace("\r\n", "\n").replace("\r", "\n").split("\n"):
             text += "data: %s\n" % line
         return _TYPE, (text + "\n").encode()

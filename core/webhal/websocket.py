@@ -82,6 +82,10 @@ def websocket(
     """
     if handler is None:
         return lambda handler: websocket(handler, protocols, origins, limit, ping)
+    if not callable(handler):
+        raise webhal.mistakes.uncallable(handler)
+    if sys.implementation.name == "cpython":  # boards do not look
+        webhal.mistakes.judge_websocket(handler)
 
     def begin(request: "Request", *values: "Any") -> "WebSocket":
         accept = judge(request, origins)
@@ -461,7 +465,7 @@ class WebSocket:
         """A message is whole."""
         if self.on_message:
             try:
-                self.on_message(message)
+                _call(self.on_message, message)
             except (MemoryError, KeyboardInterrupt):
                 raise
             except BaseException as error:
@@ -560,7 +564,7 @@ class WebSocket:
         self.on_close = None
         if ended:
             try:
-                ended(self)
+                _call(ended, self)
             except KeyboardInterrupt:
                 raise
             except BaseException as error:
@@ -595,6 +599,14 @@ class WebSocket:
             if not (self.closed and _tells_of_the_end(error)):
                 webhal.log.log(error)
             self._close(FAULT, "")
+
+
+def _call(function: "Callable[[Any], Any]", value: "Any") -> None:
+    """Call what a def handler has set."""
+    result = function(value)
+    if hasattr(result, "send"):
+        result.close()
+        raise webhal.mistakes.asynchronous(function)
 
 
 def _tells_of_the_end(error: "Any") -> bool:

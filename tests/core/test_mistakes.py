@@ -5,7 +5,9 @@ import sys
 from serving import CLOSE, get, serve
 
 from webhal import App, HTTPError, Response, abort
+from webhal.sse import EventStream
 from webhal.testing import TestClient
+from webhal.websocket import websocket
 
 CPYTHON = sys.implementation.name == "cpython"
 
@@ -227,6 +229,68 @@ def test_generators_that_yield_what_cannot_be_sent():
             first, second = bench.logged
             assert str(first) == str(second) and names(handler, str(first)) and "yielded %s: " % what in str(first)
             assert bench.take_log() == ["TypeError"] * 2
+
+
+def test_what_is_no_event():
+    app = App()
+
+    @app.get("/<int:n>")
+    def events(request, n):
+        return EventStream([(b"bytes", 5, None, ("alone",), (), ("a", "b", "c", "d"))[n]])
+
+    client = TestClient(app)
+    for n, what in enumerate(("bytes", "int", "None", "tuple ('alone',)", "tuple ()", "tuple ('a', ")):
+        text = raises(TypeError, client.get, "/%d" % n)
+        assert names(events, text) and " yielded " + what in text and "(event, data)" in text, text
+
+
+def test_websockets_that_could_not_be():
+    app = App()
+
+    async def talk(request, ws):
+        pass
+
+    def yields(request, ws):
+        yield "text"
+
+    assert "'chat'" in raises(TypeError, websocket, "chat")
+    if CPYTHON:  # boards do not look
+        app.get("/wrong/order")(talk)
+        text = raises(TypeError, websocket, talk)
+        assert names(talk, text) and "below" in text, text
+        scope = {}
+        exec("async def talk(request, ws):\n    yield await ws.receive()", scope)
+        text = raises(TypeError, websocket, scope["talk"])
+        assert "talk (" in text and "ws.send" in text, text
+    app.get("/yields")(websocket(yields))
+    assert "'text'" in raises(TypeError, TestClient(app).websocket("/yields").receive)
+
+
+def test_an_async_function_that_nobody_would_await():
+    app = App()
+
+    async def called(message):
+        pass
+
+    @app.get("/message")
+    @websocket
+    def on_message(request, ws):
+        ws.on_message = called
+
+    @app.get("/close")
+    @websocket
+    def on_close(request, ws):
+        ws.on_close = called
+
+    for path, code in (("/message", 1011), ("/close", 1000)):
+        client = TestClient(app)
+        ws = client.websocket(path)
+        client.run(10)
+        if path == "/message":
+            ws.send("a")
+        text = raises(TypeError, ws.receive if path == "/message" else ws.close)
+        assert names(called, text) and "async" in text, text
+        assert ws.receive() is None and ws.code == code
 
 
 def test_a_stream_that_is_longer_or_shorter_than_was_promised():
