@@ -56,14 +56,15 @@ def attribute(request: "Request", name: str) -> object:
 def decode(data: bytes) -> str:
     """UTF-8 text. Raises HTTPError(400) for anything else."""
     try:
-        if sys.implementation.name != "cpython":
+        text = str(data, "utf-8")
+        if sys.implementation.name != "cpython" and len(text) < len(data):  # ASCII needs no look, which takes its time
             import re
 
             # What boards' str takes for UTF-8: longer than it need be, surrogates, beyond Unicode (RFC 3629, 3).
             bad = b"[\xc0\xc1\xf5-\xf7]|\xe0[\x80-\x9f]|\xed[\xa0-\xbf]|\xf0[\x80-\x8f]|\xf4[\x90-\xbf]"
             if re.search(bad, data):
                 raise UnicodeError
-        return str(data, "utf-8")
+        return text
     except UnicodeError:
         raise webhal.errors.HTTPError(400, "not UTF-8") from None
 

@@ -96,8 +96,10 @@ def test_topics(ask):
 
 
 def test_many_requests_leave_nothing(ask):
-    for _ in range(100):
+    for n in range(100):
         with contextlib.suppress(OSError), ask.server.connect() as one:
             one.sendall(b"GET /long HTTP/1.1\r\nHost: x\r\n\r\n")
+        if n % 3 == 0:  # as many as the listener has room for
+            assert ask("/")[0] == 200
     for _ in range(100):
         assert ask("/")[0] == 200
