@@ -3,6 +3,8 @@
 import sys
 
 if sys.implementation.name == "cpython":
+    import json
+    import random
     import zlib
 
     from serving import serve
@@ -85,6 +87,70 @@ if sys.implementation.name == "cpython":
         block = zlib.compressobj(wbits=-15)
         data = frame(0x41, 2 * (block.compress(b"a") + block.flush()))
         assert exchange(data) == [(0x88, PROTOCOL[1])]
+
+    # What Autobahn's categories 12 and 13 have: these payloads, in these sizes, whole and in fragments of these sizes,
+    # all of it under the first offer, and some under each.
+    PAYLOADS = {
+        "numbers as JSON": lambda size: json.dumps([n * n for n in range(size)]).encode()[:size],
+        "text": lambda size: (1 + size // 20) * "Gr\xfc\xdfe, \u03ba\u1f79\u03c3\u03bc\u03b5! ".encode(),
+        "noise": lambda size: random.Random(size).randbytes(size),
+        "zeros": bytes,
+    }
+    SIZES = (16, 64, 256, 1024, 4096, 8192, 16384, 32768, 65536, 131072)
+    FRAGMENTS = (0, 256, 1024, 4096, 8192, 32768)
+    NAME = "permessage-deflate"
+    OFFERS = {
+        NAME: 15,
+        NAME + "; client_max_window_bits": 15,
+        NAME + "; server_no_context_takeover; client_max_window_bits": 15,
+        NAME + "; server_max_window_bits=9; client_max_window_bits": 9,
+        NAME + "; server_max_window_bits=15; client_max_window_bits": 15,
+        NAME + "; server_no_context_takeover; server_max_window_bits=9; client_max_window_bits": 9,
+        NAME + "; server_no_context_takeover; server_max_window_bits=15; client_max_window_bits": 15,
+        NAME + "; server_max_window_bits=8, %s; server_max_window_bits=10, %s" % (NAME, NAME): 10,
+    }
+
+    def cut(payload, kind, size):
+        """A message's frames: whole, or so many bytes of its compressed form in each."""
+        (data,) = packed(payload)
+        pieces = [data[start : start + size] for start in range(0, len(data), size)] if size else [data]
+        last = len(pieces) - 1
+        return b"".join([frame(0 if n else 0x40 | kind, piece, n == last) for n, piece in enumerate(pieces)])
+
+    def echoes(offer, bits, payloads, fragment):
+        """Each payload, as text where it is, comes back; and with the window that was asked for it can be read."""
+        with serve(echo(limit=1 << 18), harsh=False, buffer=1 << 14) as bench:
+            client = bench.connect(handshake("/ws", "Sec-WebSocket-Extensions: %s\r\n" % offer))
+            bench.until(lambda: b"\r\n\r\n" in client.received)
+            assert NAME.encode() in client.read()
+            for name, payload in payloads:
+                kind = 2 if name in ("noise", "zeros") else 1
+                client.send(cut(payload, kind, fragment))
+                bench.until(lambda: whole(client.received))
+                first, data = whole(client.read())
+                if first & 0x40:
+                    unpacker = zlib.decompressobj(wbits=-bits)
+                    data = unpacker.decompress(data + TAIL) + unpacker.flush()
+                assert first & 0x8F == 0x80 | kind and data == payload, (offer, name, len(payload), fragment)
+            client.send(close(1000))
+            bench.until(lambda: client.state != "open")
+            client.close()
+
+    def whole(data):
+        """(first byte, payload) of a frame; None while it is not whole."""
+        start = {126: 4, 127: 10}.get(data[1], 2) if len(data) > 1 else 2
+        if len(data) < start:
+            return None
+        size = int.from_bytes(data[2:start], "big") if start > 2 else data[1]
+        return (data[0], data[start:]) if len(data) >= start + size else None
+
+    def test_payloads_of_every_kind_and_size_in_fragments_of_every_size():
+        for fragment in FRAGMENTS:
+            echoes(NAME, 15, [(name, make(size)) for name, make in PAYLOADS.items() for size in SIZES], fragment)
+
+    def test_payloads_under_every_offer():
+        for offer, bits in OFFERS.items():
+            echoes(offer, bits, [(name, make(size)) for name, make in PAYLOADS.items() for size in SIZES[::4]], 1024)
 
     def test_what_ends_it():
         for data, code in (

@@ -506,6 +506,37 @@ def test_who_does_not_read_is_bounded_and_closed():
         assert bench.take_log() == ["OSError"]
 
 
+def test_a_link_that_is_lost_while_frames_wait():
+    app = App()
+    topic = Topic()
+    ended = []
+
+    @app.get("/")
+    @websocket
+    async def talk(request, ws):
+        try:
+            async for value in topic:
+                ws.send(value)
+                await ws.send(value)
+        finally:
+            ended.append(len(ws.waiting))
+
+    app.get("/events")(lambda request: EventStream(topic))
+    with serve(app, buffer=512) as bench:
+        for life in range(2):
+            clients = [bench.connect(handshake("/")) for _ in range(2)] + [bench.connect(get("/events"))]
+            bench.until(lambda: len(topic.waiting) == 3)
+            for client in clients[1:]:
+                client.window = 100
+            topic.publish(1000 * "x")
+            bench.run(100)
+            bench.net.lose_link()
+            bench.until(lambda: not bench.server.slots and not bench.server.jobs and not topic.waiting)
+            assert len(ended) == 2 * life + 2 and max(ended) > 0
+            bench.net.restore_link()
+            bench.until(lambda: bench.server.listener)
+
+
 def test_a_flood_of_pings_costs_its_own_connection():
     with serve(echo(), buffer=512, connections=8) as bench:
         client = bench.connect(handshake("/ws"))

@@ -1,6 +1,7 @@
 """WebSockets and event streams on MicroPython, in the heap of a board, over real sockets."""
 
 import contextlib
+import socket
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,24 @@ def test_echoes_of_every_size_to_several_clients_leave_nothing(server):
         for size in (0, 1, 125, 126, 500, LIMIT, 4):  # at the end a short one, for handlers hold the last
             for client in clients:
                 client.echo(size * b"x")
+        assert used(server) - before < NOISE
+
+
+def test_clients_that_end_their_side_leave_nothing(server):
+    with contextlib.ExitStack() as stack:
+        other = Client(stack, server, handshake("/ws"))
+        before = None
+        for n in range(60):
+            with contextlib.ExitStack() as its:
+                client = Client(its, server, handshake("/ws"))
+                client.echo(b"%d" % n)
+                if n % 2:  # within a frame
+                    client.socket.sendall(frame(2, b"never whole")[:8])
+                client.socket.shutdown(socket.SHUT_WR)
+                assert client.stream.read() == b""
+            other.echo(b"%d" % n)
+            if n == 10:
+                before = used(server)
         assert used(server) - before < NOISE
 
 

@@ -44,9 +44,9 @@ def serve(server: "Server") -> "Generator[Any, None, None]":
                     server.step()
                 finally:
                     stepping.pop()
-                next = core._task_queue.peek()
+                task = core._task_queue.peek()
                 # While it waits for a stream asyncio may ask a millisecond later, even where a task could run.
-                if host.ioctl(_POLL, 1) or next and core.ticks_diff(next.ph_key, core.ticks()) <= 0:
+                if host.ioctl(_POLL, 1) or task and core.ticks_diff(task.ph_key, core.ticks()) <= 0:
                     yield from core.sleep_ms(0)
                 else:
                     yield core._io_queue.queue_read(host)
