@@ -5,6 +5,7 @@ import json
 from standin import FLAVOURS, Board
 
 from webhal.testing.fake import FakeNetwork
+from webhal.testing.live import frame, handshake
 
 EXAMPLES = __file__[: -len("tests/circuitpython/test_examples.py")] + "examples/"
 
@@ -103,6 +104,20 @@ def test_api():
         assert json.loads(bodies[1].decode()) == json.loads(bodies[2].decode()) == {"lamp": 1, "on": True}
         assert json.loads(bodies[3].decode())["status"] == 404
         assert unchunk(bodies[4]) == upload
+
+    on_each_flavour(check)
+
+
+def test_dashboard():
+    def check(flavour, poll):
+        switch = handshake("/light") + frame(1, b"switch")
+        requests = [request("GET", "/"), request("GET", "/temperature"), switch, handshake("/light")]
+        run = Run(flavour, "dashboard.py", 8000, requests, poll=poll)
+        page, events, first, second = run.received
+        assert b'new EventSource("/temperature")' in page
+        assert events.count(b"data: ") > 1 and b'data: {"celsius": ' in events, events
+        for window in (first, second):
+            assert window.endswith(b"\r\n\r\n\x81\x02on"), window
 
     on_each_flavour(check)
 
