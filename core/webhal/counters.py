@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-_SIZE = 1 << 20  # bytes of a file, of which the system keeps those that are used: some thousand routes
+_SIZE = 1 << 20  # bytes of a file: some thousand routes
 _HEAD = 24
 _WORD = 8
 
@@ -28,7 +28,7 @@ _WORD = 8
 class Shared:
     """The numbers of this process, and those of all that use the same folder and name.
 
-    Raises OSError where the folder cannot be used.
+    Raises OSError where the folder cannot be used, or is full.
     """
 
     def __init__(self, folder: str, name: str) -> None:
@@ -36,7 +36,10 @@ class Shared:
         self.prefix = quote(name, safe="") + "."
         self.file = self._own()
         if os.fstat(self.file).st_size != _SIZE:
-            os.ftruncate(self.file, _SIZE)
+            if hasattr(os, "posix_fallocate"):  # for where the disk is full later, to count would end the process
+                os.posix_fallocate(self.file, 0, _SIZE)
+            else:
+                os.ftruncate(self.file, _SIZE)
             os.pwrite(self.file, struct.pack("=q", _HEAD), 0)
         self.view = memoryview(mmap.mmap(self.file, _SIZE))
         self.head = self.view[:_HEAD].cast("q")

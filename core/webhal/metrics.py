@@ -27,7 +27,7 @@ _BOUNDS = (5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000)
 _SECONDS = "0.005 0.01 0.025 0.05 0.1 0.25 0.5 1 2.5 5 10 +Inf"
 _TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _UNMATCHED = " unmatched"  # of requests that no route is for: what clients make up is not to fill the memory
-_BYTES = ""  # the key of the bytes of all bodies; others are "GET /path" for durations, "GET /path 200" for answers
+_BYTES = ""  # the key of the bytes of all bodies; others are "GET /path 200" for answers, "GET /path " for durations
 
 if sys.implementation.name == "cpython":
     import inspect
@@ -96,7 +96,7 @@ class Metrics(App):
             place = 0
             while place < len(_BOUNDS) and took > _BOUNDS[place]:
                 place += 1
-            durations = self.get_numbers(route, len(_BOUNDS) + 2)
+            durations = self.get_numbers(route + " ", len(_BOUNDS) + 2)
             durations[place] += 1
             durations[-1] += took
 
@@ -158,7 +158,7 @@ class Metrics(App):
                 self.look()
                 numbers, connections, memory = self.shared.total()
         keys = sorted(numbers)
-        yield _head("webhal_requests_total", "counter", "Requests that were answered.")
+        yield _head("webhal_requests_total", "counter", "Answers, by route and status.")
         for key in keys:
             if len(numbers[key]) == 1 and key:
                 route, status = key.rsplit(" ", 1)
@@ -167,7 +167,7 @@ class Metrics(App):
         yield _head(name, "histogram", "From when a handler can begin until its answer does.")
         for key in keys:
             if len(numbers[key]) > 1:
-                labels = _labels(key)
+                labels = _labels(key[:-1])
                 lines = ""
                 total = 0
                 for bound, value in zip(_SECONDS.split(), numbers[key]):
@@ -177,14 +177,14 @@ class Metrics(App):
                 lines += "%s_sum{%s} %d.%03d\n" % (name, labels, took // 1000, took % 1000)
                 yield lines + "%s_count{%s} %d\n" % (name, labels, total)
         sent = numbers[_BYTES][0] if _BYTES in numbers else 0
-        yield _one("webhal_response_body_bytes_total", "counter", "Bytes of bodies, where an answer tells them.", sent)
+        yield _one("webhal_response_body_bytes_total", "counter", "Bytes of bodies whose length an answer tells.", sent)
         yield _one("webhal_connections", "gauge", "Open connections.", connections)
         if memory is not None:
-            yield _one("process_resident_memory_bytes", "gauge", "Memory.", memory)
+            yield _one("process_resident_memory_bytes", "gauge", "Resident memory.", memory)
         if sys.implementation.name != "cpython":
             heap: "Any" = gc
-            yield _one("webhal_heap_free_bytes", "gauge", "Heap that is free, or garbage.", heap.mem_free())
-            yield _one("webhal_heap_used_bytes", "gauge", "Heap that is in use.", heap.mem_alloc())
+            yield _one("webhal_heap_free_bytes", "gauge", "Heap that is free.", heap.mem_free())
+            yield _one("webhal_heap_used_bytes", "gauge", "Heap that is in use, or garbage.", heap.mem_alloc())
             signal = _signal(server.network)
             if signal is not None:
                 yield _one("webhal_wifi_signal_dbm", "gauge", "Strength of the WiFi signal.", signal)

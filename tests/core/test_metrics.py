@@ -106,6 +106,17 @@ def test_answers_by_route_and_status():
     assert labels("GET", "/metrics/", 200) in requests(read(client))
 
 
+def test_a_route_with_a_space():
+    app = App()
+    app.get("/a 200")(lambda request: "x")
+    app.get("/a")(lambda request: "x")
+    app.mount("/metrics", Metrics())
+    client = TestClient(app)
+    client.get("/a%20200")
+    client.get("/a")
+    assert requests(read(client)) == {labels("GET", "/a", 200): 1, labels("GET", "/a 200", 200): 1}
+
+
 def test_what_clients_make_up_is_one_label():
     client = TestClient(measured())
     for n in range(20):

@@ -22,7 +22,7 @@ BESIDE = {
 }
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/application.md", "docs/metrics.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/application.md", "docs/metrics.md", "docs/proxies.md"])
 def test_code_runs(page, tmp_path, monkeypatch):
     """A page's blocks are one program; each is compiled on its lines of the page, so that a failure names them.
 
