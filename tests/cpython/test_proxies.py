@@ -3,6 +3,8 @@
 import contextlib
 import ipaddress
 import socket
+import ssl
+import threading
 
 import pytest
 from hypothesis import example, given
@@ -12,6 +14,7 @@ import webhal.log
 from webhal import App, Server
 from webhal.testing import FakeNetwork, TestClient
 from webhal.websocket import websocket
+from webhal_cpython import tls
 from webhal_cpython.admission import Network
 from webhal_cpython.proxies import MOST_HEADER, TrustedProxies, parse_header
 from webhal_cpython.serving import Server as PCServer
@@ -447,6 +450,38 @@ def test_fields_are_believed_by_the_address_of_the_header(ask):
     spoofing = GET.replace(b"Host", b"X-Forwarded-For: 198.51.100.7\r\nHost")
     assert ask([HEADERS[0][0] + spoofing], fields=True) == f"{CLIENT}:4711"
     assert ask([HEADERS[0][0] + spoofing], "127.0.0.1", CLIENT, fields=True) == "198.51.100.7:0"
+
+
+def test_a_header_comes_before_tls_and_fields_after_it(tmp_path):
+    trustme = pytest.importorskip("trustme")
+    authority = trustme.CA()
+    authority.issue_cert("localhost").private_key_and_cert_chain_pem.write_to_path(tmp_path / "pem")
+    app = App()
+    app.get("/")(lambda request: f"{request.scheme} {request.client[0]}")
+    proxies = TrustedProxies(["127.0.0.1", CLIENT])
+    certificates = tls.Certificates([(str(tmp_path / "pem"), str(tmp_path / "pem"))])
+    network = tls.Network(certificates, proxies.receive_header)
+    server = network.Server(app, network)
+    proxies.attach(server)
+    server.open(0, "127.0.0.1")
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    answers = []
+
+    def ask(fields):
+        with socket.create_connection(("127.0.0.1", network.local_port(server.listener)), 30) as client:
+            client.sendall(HEADERS[0][0])
+            with context.wrap_socket(client, server_hostname="localhost") as secure:
+                secure.sendall(GET.replace(b"Host", fields + b"Host"))
+                answers.append(secure.makefile("rb").read().rpartition(b"\r\n\r\n")[2])
+
+    with contextlib.closing(server):
+        for fields in (b"", b"X-Forwarded-For: 198.51.100.7\r\nX-Forwarded-Proto: http\r\n"):
+            thread = threading.Thread(target=ask, args=(fields,))
+            thread.start()
+            while thread.is_alive():
+                server.step(10)
+    assert answers == [b"https " + CLIENT.encode(), b"http 198.51.100.7"]
 
 
 # -- connections that a proxy keeps -----------------------------------------------------------------------
