@@ -147,9 +147,7 @@ class App:
         """
         return webhal.jobs.spawn(self, coroutine)
 
-    def run(
-        self, port: int = 80, host: str = "", network: "Network | None" = None, **limits: "Unpack[Limits]"
-    ) -> None:
+    def run(self, port: int = 80, host: str = "", network: "Network | None" = None, **limits: "Unpack[Limits]") -> None:
         """Serve until Ctrl-C, or SIGTERM where there is one, over this platform's port of webhal or another `network`.
 
         `limits` are those of Server. Raises OSError when the link cannot come up, or `port` is taken; TypeError or
