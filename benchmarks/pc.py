@@ -16,6 +16,7 @@ import select
 import shutil
 import signal
 import socket
+import ssl
 import statistics
 import subprocess
 import sys
@@ -41,7 +42,7 @@ class Peer(NamedTuple):
     name: str
     package: str  # whose version is shown
     needs: tuple[str, ...]  # what pip installs
-    command: tuple[str, ...]  # a program of the environment and its arguments; {port} is filled in
+    command: tuple[str, ...]  # a program of the environment and its arguments; {port}, {certificate} are filled in
 
 
 # One process and one thread of Python each, no access log, and the event loop and parser that each recommends.
@@ -53,8 +54,8 @@ UVICORN = (
 CHECKOUT = ("--force-reinstall", "--no-deps", str(HERE.parent))  # as it is now, whatever its version says
 
 
-def webhal(app: str, name: str = "webhal", needs: tuple[str, ...] = ()) -> Peer:
-    command = ("webhal", "run", app, "--host", HOST, "--port", "{port}", "--no-access-log")
+def webhal(app: str, name: str = "webhal", needs: tuple[str, ...] = (), options: tuple[str, ...] = ()) -> Peer:
+    command = ("webhal", "run", app, "--host", HOST, "--port", "{port}", "--no-access-log", *options)
     return Peer(name, "webhal", (*CHECKOUT, *needs), command)
 
 
@@ -75,6 +76,10 @@ PEERS = (
 )
 # A hook makes webhal's way of every request another, so it has applications of its own.
 HOOKED = (webhal("webhal_hook_app.py"), starlette("starlette_hook_app:app"))
+TLS = (
+    webhal("webhal_app.py", options=("--cert", "{certificate}")),
+    Peer("uvicorn", "uvicorn", ("uvicorn[standard]",), (*UVICORN, "--ssl-certfile", "{certificate}", "asgi_app:app")),
+)
 ASYNC = (webhal("webhal_async_app.py"), webhal("webhal_app.py", "webhal-sync"), starlette("starlette_app:app"))
 
 MOUNTED = webhal("webhal_mounts_app.py", needs=("uvloop",))
@@ -96,6 +101,7 @@ class Case(NamedTuple):
     bare: int = 200  # the status without these fields
     body: bytes | None = None  # of a POST
     script: str = ""  # wrk's
+    scheme: str = "http"
 
 
 HELLO = re.compile(rb"Hello, world!")
@@ -110,6 +116,7 @@ CASES = (
     Case("async", ASYNC, "/", HELLO),
     Case("asgi", ASGI, "/asgi", HELLO),
     Case("wsgi", WSGI, "/wsgi", HELLO),
+    Case("tls", TLS, "/", HELLO, scheme="https"),
 )
 CLOSING = Case("closing", PEERS[:1], "/", HELLO, {"Connection": "close"})
 CONNECTIONS = (1, 32, 256)
@@ -131,6 +138,7 @@ BUDGETS = (
     ("asgi", "uvicorn", 1),
     ("wsgi", "gunicorn-sync", 1),
     ("wsgi", "gunicorn-gthread", 1),
+    ("tls", "uvicorn", 0.7),
 )
 
 
@@ -195,6 +203,17 @@ def install(programs: Path, needs: tuple[str, ...]) -> None:
         raise Unable("not installed: " + (last_line(done.stdout, "ERROR") or f"pip exit code {done.returncode}"))
 
 
+@functools.cache
+def certificate(programs: Path) -> Path:
+    """A file with a certificate and its key (ECDSA, P-256)."""
+    path = programs.parent / "certificate.pem"
+    if not path.exists():
+        kind = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=localhost")
+        make = ["openssl", "req", "-x509", *kind, "-days", "3650", "-keyout", str(path), "-out", str(path)]
+        subprocess.run(make, check=True, stderr=subprocess.DEVNULL)
+    return path
+
+
 def version(programs: Path, package: str) -> str:
     code = f"import importlib.metadata as m; print(m.version({package!r}))"
     return subprocess.run(
@@ -224,6 +243,9 @@ class Server:
 
     def ask(self, case: Case, fields: Mapping[str, str]) -> tuple[int, bytes]:
         connection = http.client.HTTPConnection(HOST, self.port, timeout=5)
+        if case.scheme == "https":
+            context = ssl._create_unverified_context()
+            connection = http.client.HTTPSConnection(HOST, self.port, timeout=5, context=context)
         try:
             connection.request("POST" if case.body else "GET", case.path, case.body, fields)
             response = connection.getresponse()
@@ -240,7 +262,7 @@ class Server:
             wrk += ["-s", str(HERE / case.script)]
         for name, value in case.fields.items():
             wrk += ["-H", f"{name}: {value}"]
-        wrk.append(f"http://{HOST}:{self.port}{case.path}")
+        wrk.append(f"{case.scheme}://{HOST}:{self.port}{case.path}")
         cores = {self.core, *os.sched_getaffinity(0)}
         began, all_before = time.monotonic(), busy_seconds(cores)
         own_before, wrk_before = processor_seconds(self.pid), waited_seconds()
@@ -275,7 +297,7 @@ class Server:
 def serving(command: Sequence[str], programs: Path, core: int) -> Iterator[Server]:
     """A server process in a process group of its own, pinned to one core; it ends with the context."""
     port = free_port()
-    program, *rest = (argument.format(port=port) for argument in command)
+    program, *rest = (argument.format(port=port, certificate=certificate(programs)) for argument in command)
     with tempfile.TemporaryFile("w+") as log:
         process = subprocess.Popen(
             ["taskset", "-c", str(core), str(programs / program), *rest],
