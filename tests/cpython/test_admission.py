@@ -158,6 +158,22 @@ def test_a_fault_of_a_preparation_is_logged_and_costs_its_connection(serving, mo
     assert b" 200 OK" in answer(server, connect(b"." + GET))
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_preparation_that_has_closed_its_socket_leaves_nothing(serving, kind):
+    def failing(arrival):
+        yield READ
+        if arrival.socket.recv(1) == b"!":
+            arrival.socket.close()
+            raise OSError
+
+    server, connect = serving(failing, kind=type("Prepared", (Admission, kind), {}))
+    for _ in range(3):
+        client = connect(b"!")
+        until(server, lambda client=client: ended(client))
+        assert b" 200 OK" in answer(server, connect(b"." + GET))
+    assert len(server.network._watched) == 1 + len(server.slots)
+
+
 def test_an_interrupted_preparation_is_no_end_of_it(serving):
     interruptions = [KeyboardInterrupt]
 

@@ -34,7 +34,7 @@ import webhal.log
 from webhal_cpython import network
 
 _DEADLINE_MS = 10_000  # for all that prepares a connection; as long as it has for its first byte without that
-_MOST = 1024  # in preparation at once, as many as there are slots: each has a descriptor, TLS some 20 KB besides
+_MOST = 1024  # in preparation at once, as many as there are slots: each has a descriptor, a TLS handshake some 60 KB
 _SAFE_MS = 1_000  # which a connection has before it is closed for a new one: some round trips of a slow network
 _STEPS = 16  # of preparations in one wait, because a handshake takes up to a millisecond of the processor
 _ACCEPTS = 16  # from the system at once
@@ -60,6 +60,7 @@ class Arrival:
         self.socket = socket
         self.client = client
         self.since = now
+        self._descriptor = socket.fileno()
 
     def prepare(self) -> Generator[Wanted, None, None]:
         """One preparation after the other."""
@@ -69,7 +70,7 @@ class Arrival:
     # What the poller asks of a socket. The descriptor stays the same, whatever `socket` becomes.
 
     def fileno(self) -> int:
-        return self.socket.fileno()
+        return self._descriptor
 
     def close(self) -> None:
         self.socket.close()
@@ -238,7 +239,10 @@ class Admission(_Base):
         if work:
             work.close()
         self._own.remove(arrival)
-        super().close(arrival)  # type: ignore[arg-type] # see Arrival.fileno
+        try:
+            super().close(arrival)  # type: ignore[arg-type] # see Arrival.fileno
+        except OSError:  # a preparation has closed it, as ssl does where it fails to wrap it, so no poller knows it
+            del self._watched[arrival.fileno()]
 
     def _make_room(self) -> None:
         """Close who is late, and watch listeners again."""

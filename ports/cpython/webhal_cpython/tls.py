@@ -72,17 +72,12 @@ class Certificates:
             contexts[0].sni_callback = partial(_choose, names)
         self.context = contexts[0]
 
-    def _password(self) -> str:
-        if not self.password_file:
-            return os.environ.get(_PASSWORD, "")
-        return (
-            _read(self.password_file, "the key's password")
-            .decode("utf-8", "surrogateescape")
-            .split("\n")[0]
-            .rstrip("\r")
-        )
+    def _password(self) -> bytes:
+        if self.password_file:
+            return _read(self.password_file, "the key's password").partition(b"\n")[0].rstrip(b"\r")
+        return os.fsencode(os.environ.get(_PASSWORD, ""))
 
-    def _context(self, certificate: str, key: str, password: str) -> ssl.SSLContext:
+    def _context(self, certificate: str, key: str, password: bytes) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.sslsocket_class = TLSSocket
         context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -97,7 +92,7 @@ class Certificates:
                 raise CertificateError(f"there is no {what} in PEM in {file}{more}")
         asked = []
 
-        def tell() -> str:  # with none, OpenSSL would ask the terminal
+        def tell() -> bytes:  # with none, OpenSSL would ask the terminal
             asked.append(True)
             return password
 
@@ -122,7 +117,7 @@ def _read(file: str, what: str) -> bytes:
         raise CertificateError(f"{what} cannot be read: {file}: {error.strerror}") from None
 
 
-def _explain(error: Exception, certificate: str, key: str, encrypted: bool, password: str) -> str:
+def _explain(error: Exception, certificate: str, key: str, encrypted: bool, password: bytes) -> str:
     """What OpenSSL could not use."""
     reason = getattr(error, "reason", None) or str(error)
     if reason == "KEY_VALUES_MISMATCH":
@@ -181,6 +176,7 @@ class TLS(Admission):
     def listen_plain(self, port: int, host: str, backlog: int, to: int) -> Socket:
         """A listener for plain HTTP that sends all to HTTPS on port `to`. Raises what `listen` does."""
         listener = self.listen(port, host, backlog)
+        # All but the handshake.
         self.adopt(listener, [*self.preparations[:-1], plaintext.redirect(to)])
         return listener
 
