@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ import pytest
 
 from webhal.testing import TestClient
 from webhal.testing.boards.machine import reserve_port
+from webhal_cpython.self_signed import self_signed
 
 FOLDER = Path(__file__).parent / "engines"
 sys.path.append(str(FOLDER))
@@ -33,6 +35,14 @@ async def main():
 
 asyncio.run(main())
 """
+# With {certificate}, made when it is needed.
+TLS = f"""
+import sys, engines_app
+from webhal_cpython import tls
+
+del sys.modules["asyncio"]
+engines_app.app.run({OPTIONS}, network=tls.Network(tls.Certificates([("{{certificate}}", "")])))
+"""
 ASGI = ("--host", "127.0.0.1", "--port", "{port}", "engines_asgi:application")
 FAKE = "fake network"
 ENGINES = {  # what Python runs; {port} is filled in
@@ -40,6 +50,7 @@ ENGINES = {  # what Python runs; {port} is filled in
     "own loop": ("-c", f"import sys, engines_app; del sys.modules['asyncio']; engines_app.app.run({OPTIONS})"),
     "asyncio": ("-c", ASYNCIO),
     "uvloop": ("-c", f"import uvloop, engines_app; engines_app.app.run({OPTIONS})"),
+    "TLS": ("-c", TLS),
     "uvicorn": ("-m", "uvicorn", "--log-level", "warning", *ASGI),
     "hypercorn": ("-m", "hypercorn", "--bind", "127.0.0.1:{port}", "engines_asgi:application"),
     "granian": ("-m", "granian", "--interface", "asgi", *ASGI),
@@ -60,11 +71,17 @@ def client(engine, tmp_path_factory):
 
         yield TestClient(app, body=LIMIT)
         return
-    log = tmp_path_factory.mktemp("engine") / "log"
+    folder = tmp_path_factory.mktemp("engine")
+    log, certificate = folder / "log", ""
+    context = None
+    if engine == "TLS":
+        pytest.importorskip("trustme")
+        certificate = self_signed(folder=folder)
+        context = ssl.create_default_context(cafile=certificate)
     with reserve_port() as reserved, log.open("w") as output:
         port = reserved.getsockname()[1]
         process = subprocess.Popen(
-            [sys.executable, *(argument.format(port=port) for argument in ENGINES[engine])],
+            [sys.executable, *(argument.format(port=port, certificate=certificate) for argument in ENGINES[engine])],
             env={**os.environ, "PYTHONPATH": str(FOLDER), "PYTHONUNBUFFERED": "1"},
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -72,7 +89,7 @@ def client(engine, tmp_path_factory):
         )
         try:
             wait_for(process, port, log)
-            client = RealClient(port)
+            client = RealClient(port, context)
             yield client
             client.close()
             process.send_signal(signal.SIGTERM)

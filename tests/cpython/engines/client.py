@@ -3,6 +3,7 @@
 import contextlib
 import select
 import socket
+import ssl
 import time
 
 from webhal.testing.client import TestClient, _parse
@@ -34,9 +35,12 @@ class Peer:
         if self.state != "open" or not select.select([self.socket], [], [], seconds)[0]:
             return
         try:
+            self.socket.settimeout(0)
             piece = self.socket.recv(1 << 16)
             self.state = "open" if piece else "ended"
             self._read += piece
+        except ssl.SSLWantReadError:  # a ticket of TLS, and nothing to be read
+            return
         except OSError:
             self.state = "reset"
         if self.state != "open":
@@ -52,12 +56,16 @@ class Network:
 
     sockets = ()  # of the server: none that this side could see
 
-    def __init__(self, port):
+    def __init__(self, port, context=None):
         self.port = port
+        self.context = context  # of TLS, over which the connections are
         self.peers = []
 
     def connect(self, port=None):
-        peer = Peer(socket.create_connection(("127.0.0.1", self.port), PATIENCE_S))
+        connection = socket.create_connection(("127.0.0.1", self.port), PATIENCE_S)
+        if self.context:
+            connection = self.context.wrap_socket(connection, server_hostname="localhost")
+        peer = Peer(connection)
         self.peers = [each for each in self.peers if each.state == "open"] + [peer]
         return peer
 
@@ -67,8 +75,8 @@ class RealClient(TestClient):
 
     __test__ = False
 
-    def __init__(self, port):
-        self.network = Network(port)
+    def __init__(self, port, context=None):
+        self.network = Network(port, context)
         self.cookies = {}
         self._whole = False
         self.server = type("Elsewhere", (), {"again": ()})
