@@ -56,7 +56,7 @@ class TrustedProxies:
     def __init__(self, trusted: Iterable[str] = TRUSTED) -> None:
         self._unix = False
         self._networks: list[ipaddress.IPv4Network | ipaddress.IPv6Network] = []
-        for each in trusted:
+        for each in map(str.strip, trusted):
             if each == "unix":
                 self._unix = True
                 continue
