@@ -156,6 +156,19 @@ def test_durations():
     assert 0.06 <= found['webhal_request_duration_seconds_sum{method="GET",route="/slow"}'] < 0.08
 
 
+def test_a_bucket_has_what_took_no_longer_than_its_bound():
+    app = App()
+    app.get("/<int:ms>")(lambda request, ms: app.server.network.advance(ms) or "done")
+    app.mount("/metrics", Metrics())
+    client = TestClient(app)
+    for ms in (5, 6, 10_000, 10_001):
+        client.get("/%d" % ms)
+    found = read(client)
+    route = "/<int:ms>" if CPYTHON else "/<int>"
+    start = 'webhal_request_duration_seconds_bucket{method="GET",route="%s",le="%s"}'
+    assert [found[start % (route, bound)] for bound in ("0.005", "0.01", "5", "10", "+Inf")] == [1, 2, 2, 3, 4]
+
+
 def test_bytes_of_bodies():
     client = TestClient(measured())
     client.get("/")

@@ -22,8 +22,7 @@ app = App()
 
 @app.get("/")
 def see(request):
-    client, scheme = request.client, getattr(request, "scheme", None)
-    return {"client": client[0], "scheme": scheme, "host": request.headers["host"]}
+    return {"client": request.client[0], "scheme": request.scheme, "host": request.headers["host"]}
 
 @app.post("/")
 def size(request):

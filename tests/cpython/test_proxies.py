@@ -35,7 +35,7 @@ def behind(*trusted):
     def see(request):
         return {
             "client": list(request.client),
-            "scheme": request.__dict__.get("scheme"),
+            "scheme": request.scheme,
             "host": request.headers["host"],
             "hosts": request.headers.getlist("host"),
         }
@@ -108,7 +108,7 @@ def test_fields_of_who_is_not_believed_are_none():
     for trusted in ("10.0.0.0/8", "unix", "192.0.2.1", "2001:db8::/32"):
         found = seen(fields, trusted)
         assert found["client"][0].startswith("192.0.2.") and found["client"][1] > 0
-        assert (found["scheme"], found["host"]) == (None, "testserver")
+        assert (found["scheme"], found["host"]) == ("http", "testserver")
         assert client_of({"Forwarded": f"for={CLIENT}"}, trusted) != (CLIENT, 0)
 
 
@@ -124,10 +124,10 @@ def test_several_lines_are_one_list():
 @pytest.mark.parametrize(
     "field, client, scheme, host",
     [
-        (f"for={CLIENT}", CLIENT, None, "testserver"),
+        (f"for={CLIENT}", CLIENT, "http", "testserver"),
         (f'For="{CLIENT}:80";PROTO=HTTPS;by=10.0.0.1;host=x.example', CLIENT, "https", "x.example"),
-        ('for="[2001:db8::17]:4711"', "2001:db8::17", None, "testserver"),
-        (f'for=127.0.0.1;proto=http;host=evil, for={CLIENT};host="x.example:81"', CLIENT, None, "x.example:81"),
+        ('for="[2001:db8::17]:4711"', "2001:db8::17", "http", "testserver"),
+        (f'for=127.0.0.1;proto=http;host=evil, for={CLIENT};host="x.example:81"', CLIENT, "http", "x.example:81"),
         # What the outermost proxy that is believed says of the client's connection.
         (
             f"for=9.9.9.9;host=e, for={CLIENT};proto=https;host=x.example, for=10.1.0.9;proto=http;host=inner",
@@ -135,10 +135,10 @@ def test_several_lines_are_one_list():
             "https",
             "x.example",
         ),
-        (f"for=10.1.0.1,, , for={CLIENT}; ,", CLIENT, None, "testserver"),
-        (r'for="203.\0.113.9"', CLIENT, None, "testserver"),
+        (f"for=10.1.0.1,, , for={CLIENT}; ,", CLIENT, "http", "testserver"),
+        (r'for="203.\0.113.9"', CLIENT, "http", "testserver"),
         ("for=unknown;proto=https", "unknown", "https", "testserver"),
-        ('for="_gazonk:_port"', "_gazonk", None, "testserver"),
+        ('for="_gazonk:_port"', "_gazonk", "http", "testserver"),
         (f"for={CLIENT}, for=10.1.0.1, proto=https", None, "https", "testserver"),
     ],
 )
@@ -185,7 +185,7 @@ def test_one_kind_of_fields_is_the_clients():
 
 @pytest.mark.parametrize(
     "value, scheme",
-    [("https", "https"), ("HTTP", "http"), ("wss", "https"), ("ws", "http"), ("https, http", "http"), ("", None)],
+    [("https", "https"), ("HTTP", "http"), ("wss", "https"), ("ws", "http"), ("https, http", "http"), ("", "http")],
 )
 def test_scheme(value, scheme):
     found = seen({"X-Forwarded-Proto": value, "X-Forwarded-For": CLIENT})
@@ -219,13 +219,13 @@ def test_each_request_of_a_proxys_connection_has_its_own_client():
     client = behind()
     peer = client.network.connect()
     head = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n"
-    told = (f"X-Forwarded-For: {CLIENT}\r\n", "X-Forwarded-For: 198.51.100.7\r\n", "")
+    told = (f"X-Forwarded-For: {CLIENT}\r\n", "", "X-Forwarded-For: 198.51.100.7\r\n")
     peer.send("".join(f"{head}{each}\r\nx" for each in told).encode())
     peer.send(f"{head}X-Forwarded-For: 198.51.100.8\r\nExpect: x\r\n\r\n".encode())
     client.step_while(lambda: peer.state in ("connecting", "open"), 10_000)
     clients = [address for address, _, _ in client.server.app.log]
-    assert clients[:2] == [CLIENT, "198.51.100.7"]
-    assert clients[2] == clients[3] == peer.peer[0]  # a head that is refused has told nothing
+    assert clients[::2] == [CLIENT, "198.51.100.7"]
+    assert clients[1] == clients[3] == peer.peer[0]  # a head that is refused has told nothing
     assert [status for _, _, status in client.server.app.log] == [200, 200, 200, 417]
 
 
@@ -237,7 +237,7 @@ def test_the_log_has_the_request_that_is_refused_for_its_fields():
 
 
 def test_who_can_be_trusted():
-    proxies = TrustedProxies(["10.0.0.0/8", "2001:db8::/32", "192.0.2.1", "unix"])
+    proxies = TrustedProxies(["10.0.0.0/8", " 2001:db8::/32", "192.0.2.1 ", "unix"])
     assert all(each in proxies for each in ("10.255.0.1", "2001:db8:1::", "192.0.2.1", "unix"))
     assert not any(each in proxies for each in ("11.0.0.1", "2001:db9::", "192.0.2.2", "unknown", "_unix", "localhost"))
     assert "unix" not in TrustedProxies(["0.0.0.0/0"]) and "127.0.0.1" in TrustedProxies()
