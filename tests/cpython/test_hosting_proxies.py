@@ -3,6 +3,7 @@
 import contextlib
 import re
 import socket
+import ssl
 import subprocess
 import time
 from pathlib import Path
@@ -93,7 +94,7 @@ def behind(start, tmp_path):
         def run(proxy, text, *options):
             (tmp_path / "app.py").write_text(APP)
             arguments = ["run", tmp_path / "app.py", "--host", "127.0.0.1", "--port", "0", *options]
-            port = start.webhal(*arguments).line(r"Serving on http://127.0.0.1:(\d+)/")[1]
+            port = start.webhal(*arguments).line(r"Serving on https?://127.0.0.1:(\d+)/")[1]
             own = free_port()
             assert "127.0.0.1:8000" in text and "8080" in text
             text = text.replace("127.0.0.1:8000", f"127.0.0.1:{port}")
@@ -175,6 +176,16 @@ def test_proxy_protocol(behind, version):
     port = behind(haproxy, text.replace("send-proxy-v2", version), "--proxy-protocol", "--proxy-headers")
     answer = ask(port, "GET / HTTP/1.1\nHost: a\n")
     assert f'"client": "{CLIENT}"'.encode() in answer and b'"host": "a"' in answer
+
+
+def test_proxy_protocol_before_tls(behind, tmp_path, monkeypatch):
+    pytest.importorskip("trustme")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    port = behind(haproxy, configurations("haproxy")[1], "--proxy-protocol", "--self-signed")
+    context = ssl.create_default_context(cafile=tmp_path / "webhal/self-signed.pem")
+    with context.wrap_socket(connect(port), server_hostname="localhost") as client:
+        client.sendall(request("GET / HTTP/1.1\nHost: a\n"))
+        assert f'{{"client": "{CLIENT}", "scheme": "https", "host": "a"}}'.encode() in receive(client, b"}")
 
 
 def test_each_configuration_of_the_page_is_run():
