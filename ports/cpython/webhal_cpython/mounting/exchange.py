@@ -4,6 +4,7 @@ Here live the response's framing, what its fields may be, and what becomes of an
 in which thread the application runs, is in asgi.py and wsgi.py; all of this but `judge` is for the loop's thread.
 """
 
+import contextlib
 import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -281,11 +282,9 @@ class Exchange(Stream):
     def _drain(self) -> None:
         """Pass over what is here of a body that nobody has read: where that is all, the connection can be kept."""
         connection = self.connection
-        try:
+        with contextlib.suppress(HTTPError):  # of a malformed chunk: its end is not known, so the connection has one
             while connection.left and connection.read_body(_JOINED):
                 pass
-        except HTTPError:  # of chunks: they have no end, so the connection has
-            connection.left = -1
 
     def fail(self, error: BaseException) -> None:
         """The application raised: answer for it, or cut the answer."""

@@ -99,11 +99,6 @@ class HTTP(Exchange):
         finally:
             self.waiters.remove(waiter)
 
-    async def _room(self) -> None:
-        """Until what was sent is taken."""
-        while not self.over and self.connection.phase == "write":
-            await self._wait()
-
     async def receive(self) -> dict[str, Any]:
         """The next piece of the body; behind the last, when the client has left or has its answer."""
         connection = self.connection
@@ -134,14 +129,13 @@ class HTTP(Exchange):
         if self.ended:
             raise RuntimeError(f"a message behind the last one: {kind}")
         if kind == "http.response.body":
-            if self.connection.phase == "write":
-                await self._room()
+            while not self.over and self.connection.phase == "write":
+                await self._wait()
             more = message.get("more_body", False)
             self.put(message.get("body", b""), more)
             self.ended = not more
             if more:
                 await asyncio.sleep(0)  # the others have their turn
-                await self._room()
         elif kind == "http.response.start" and self.head is None:
             headers = message.get("headers", ())
             try:

@@ -104,7 +104,6 @@ class Call(Exchange):
             self.ahead = 0
             last = self.last
             error = self.error
-            self.error = None
             self.lock.notify()
         try:
             if data or last:
