@@ -134,7 +134,7 @@ def fields(connection: "Connection", server: "Server", request: Request) -> str:
 
 
 def join(
-    connection: "Connection", server: "Server", parts: "tuple[Any, ...]", more: "bytes | memoryview", work: "Any"
+    connection: "Connection", server: "Server", parts: "Any", more: "bytes | memoryview", work: "Any"
 ) -> None:
     """Send the parts, which the receive buffer has room for, in one write from there; then `more`; go on with `work`.
 

@@ -174,7 +174,7 @@ class WebSocket:
     asked = False  # whether a ping waits for its answer
     heard = False  # whether anything has come since the last alarm
     deaf = False  # whether input is left where it is
-    again = False  # whether it has its turn in the next step
+    again = False  # whether it has its turn, or will have it in the next step
     decoder: "Any" = None  # of a text in parts, on a PC: no more of it is read than is UTF-8
     deflate: "Any" = None  # compresses messages, on a PC, where the client can
     deflated = False  # whether the message of which fragments have come is compressed
@@ -283,9 +283,6 @@ class WebSocket:
 
     def step(self, server: "Server", connection: "Connection") -> None:
         """More frames are here, or are to be sent, or somebody takes their messages now."""
-        self.again = False
-        if self.waiting and connection.phase != "write":
-            self._write(*self.waiting.pop(0))
         message = self.message
         if message is not None and self.on_message:
             self.message = None
@@ -321,17 +318,25 @@ class WebSocket:
     # -- receiving ----------------------------------------------------------------------------------------
 
     def _parse(self) -> None:
-        """Take frames from what was received, until there is a message that nobody has taken."""
+        """Take frames from what was received, until there is a message that nobody has taken; send what they made."""
+        self.again = True
+        more = False
         try:
             for _ in range(_AT_ONCE):
                 if self.message is not None or self.closed:
-                    return
+                    break
                 if not (self.left or self._begin_frame()) or not self._take():
                     self.listen()
-                    return
-            self.turn()
+                    break
+            else:
+                more = True
         except Violation as violation:
             self._close(violation.args[0], "")
+        self.again = False
+        if more:
+            self.turn()
+        if self.connection.work is self:
+            self._flush()
 
     def listen(self) -> None:
         """All that is here was taken: receive more."""
@@ -494,27 +499,46 @@ class WebSocket:
         elif self.deflate and opcode < _CLOSE and len(payload) >= _WORTH:
             opcode |= _DEFLATED
             payload = self.deflate.compress(payload)
-        if self.connection.phase == "write" or self.waiting:
-            self.waiting.append((opcode, payload))
-        else:
-            self._write(opcode, payload)
+        self.waiting.append((opcode, payload))
+        # Small ones may wait for those that the handler makes of what else was received.
+        small = opcode & 15 < _CLOSE and len(payload) * _MOST_WAITING < self.server.buffer
+        if not (small and self.again and len(self.waiting) < _MOST_WAITING):
+            self._flush()
 
-    def _write(self, opcode: int, payload: "Any") -> None:
-        """Send a frame: one write, which needs no memory, of what the receive buffer has room for."""
-        server = self.server
+    def _flush(self) -> None:
+        """Send what waits: in one write, which needs no memory, as many frames as the receive buffer has room for."""
+        waiting = self.waiting
         connection = self.connection
-        size = len(payload)
-        if size < 126:
-            head = bytes((opcode | _FIN, size))
-        elif size < 65536:
-            head = bytes((opcode | _FIN, 126, size >> 8, size & 255))
-        else:
-            head = bytes((opcode | _FIN, 127)) + size.to_bytes(8, "big")
-        room = server.buffer - len(head)
-        piece = memoryview(payload)
-        work = None if opcode == _CLOSE else self
+        if not waiting or connection.phase == "write":
+            return
+        server = self.server
+        room = server.buffer
+        parts: "list[Any]" = []
+        more: "Any" = b""
+        work: "Any" = self
+        while waiting:
+            opcode, payload = waiting[0]
+            size = len(payload)
+            if size < 126:
+                head = bytes((opcode | _FIN, size))
+            elif size < 65536:
+                head = bytes((opcode | _FIN, 126, size >> 8, size & 255))
+            else:
+                head = bytes((opcode | _FIN, 127)) + size.to_bytes(8, "big")
+            room -= len(head) + size
+            if room < 0:
+                if parts:
+                    break
+                piece = memoryview(payload)
+                payload = piece[:room]
+                more = piece[room:]
+            parts.append(head)
+            parts.append(payload)
+            waiting.pop(0)
+            if opcode == _CLOSE:
+                work = None
         try:
-            webhal.exchange.join(connection, server, (head, piece[:room]), piece[room:], work)
+            webhal.exchange.join(connection, server, parts, more, work)
         except OSError:
             connection.drop(server)
 
@@ -531,10 +555,8 @@ class WebSocket:
         connection = self.connection
         connection.input = b""
         connection.start = 0
-        if connection.phase == "write" or self.waiting:
-            self.waiting.append((_CLOSE, payload))
-        else:
-            self._write(_CLOSE, payload)
+        self.waiting.append((_CLOSE, payload))
+        self._flush()
 
     def _end(self) -> None:
         """No more messages come or go: tell the handler. Idempotent.
@@ -673,9 +695,9 @@ class _Room(Wait):
             raise StopIteration
         if ws.closed:
             raise OSError(_CLOSED)
-        if not (ws.waiting or ws.connection.phase == "write"):
-            raise StopIteration
-        return self
+        if ws.connection.phase == "write" or ws.waiting and not ws.again:
+            return self
+        raise StopIteration
 
     def park(self, task: "Any") -> None:
         self.task = task

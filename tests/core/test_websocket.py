@@ -531,10 +531,46 @@ def test_a_link_that_is_lost_while_frames_wait():
             topic.publish(1000 * "x")
             bench.run(100)
             bench.net.lose_link()
-            bench.until(lambda: not bench.server.slots and not bench.server.jobs and not topic.waiting)
-            assert len(ended) == 2 * life + 2 and max(ended) > 0
+            bench.until(lambda: not bench.server.slots and not bench.server.jobs and not bench.server.listener)
+            assert not topic.waiting and len(ended) == 2 * life + 2 and max(ended) > 0
             bench.net.restore_link()
             bench.until(lambda: bench.server.listener)
+
+
+def test_answers_to_what_came_at_once_leave_at_once():
+    app = hello()
+
+    @app.get("/async")
+    @websocket
+    async def talk(request, ws):
+        async for message in ws:
+            await ws.send(message)
+            await ws.send("!")
+
+    @app.get("/def")
+    @websocket
+    def called(request, ws):
+        ws.on_message = lambda message: (ws.send(message), ws.send("!"))
+
+    data = b"".join([frame(TEXT, b"%d" % n) for n in range(20)])
+    expected = [(TEXT, text) for n in range(20) for text in (b"%d" % n, b"!")]
+    with serve(app, harsh=False, buffer=512) as bench:
+        for path in ("/async", "/def"):
+            for most in (None, 7, 30) if path == "/async" else (None,):  # bytes that the client takes at a time
+                client = bench.connect(handshake(path))
+                bench.until(lambda client=client: client.received.endswith(OPENED))
+                client.read()
+                before = bench.net.calls["send"]
+                client.window = most
+                client.send(data)
+                received = b""
+                while len(received) < len(b"".join([b"xx" + text for _, text in expected])):
+                    bench.run(10)
+                    received += client.read()
+                    client.window = most
+                assert frames(received) == expected
+                assert most or bench.net.calls["send"] - before < 6
+                client.close()
 
 
 def test_a_flood_of_pings_costs_its_own_connection():
