@@ -332,7 +332,8 @@ class WebSocket:
                 more = True
         except Violation as violation:
             self._close(violation.args[0], "")
-        self.again = False
+        finally:
+            self.again = False
         if more:
             self.turn()
         if self.connection.work is self:

@@ -256,20 +256,11 @@ class _Waiter(asyncio.Future[None]):
     handlers in the time of whatever task steps it. Who gets this knows what it is to do with it.
     """
 
+    wait: Wait
+    run: "asyncio.Task[Any]"  # the current one
+    timer: "asyncio.TimerHandle | None" = None
     reads = False
     by_hand = False  # whether a server waits
-    timer: "asyncio.TimerHandle | None" = None
-
-    def __init__(self, wait: Wait) -> None:
-        super().__init__()
-        self._asyncio_future_blocking = True  # so asyncio knows that it was awaited
-        self.run = asyncio.current_task()
-        self.wait = wait
-        if isinstance(wait, sleep_ms):
-            wait.task = self
-            self.timer = self.get_loop().call_later(wait.ms / 1000, self.wake)
-        else:
-            wait.park(self)
 
     def wake(self) -> None:
         """What it waits for is there."""
@@ -293,21 +284,31 @@ class _Waiter(asyncio.Future[None]):
 def _iterate(wait: Wait) -> Any:
     """What task.host promises."""
     try:
-        if asyncio.current_task() is None:  # in a step, whoever waits is stepped by the server
-            return wait
+        run = asyncio.current_task()
     except RuntimeError:  # there is no loop in this thread
         return wait
-    return _read(wait) if isinstance(wait, Read) else _wait(wait)
+    if run is None:  # in a step, whoever waits is stepped by the server
+        return wait
+    return _read(wait) if isinstance(wait, Read) else _wait(wait, run)
 
 
-def _wait(wait: Wait) -> "Generator[Any, None, Any]":
+def _wait(wait: Wait, run: "asyncio.Task[Any]") -> "Generator[Any, None, Any]":
     """Wait in a task of asyncio's."""
     while True:
         try:
             next(wait)  # type: ignore[call-overload] # it has __next__
         except StopIteration as stop:
             return stop.value
-        waiter = _Waiter(wait)
+        loop = run.get_loop()
+        waiter = _Waiter(loop=loop)
+        waiter._asyncio_future_blocking = True  # so asyncio knows that it was awaited
+        waiter.run = run
+        waiter.wait = wait
+        if isinstance(wait, sleep_ms):
+            wait.task = waiter
+            waiter.timer = loop.call_later(wait.ms / 1000, waiter.wake)
+        else:
+            wait.park(waiter)
         try:
             yield waiter
         except BaseException:
