@@ -111,6 +111,22 @@ def wait_for(process, port, log):
     pytest.fail("it does not serve:\n" + log.read_text())
 
 
+@pytest.mark.parametrize("engine", ["hypercorn", "granian"], indirect=True)
+def test_http_2(client, curl, tmp_path):
+    def ask(path, *options):
+        url = f"http://127.0.0.1:{client.network.port}{path}"
+        return curl("--http2-prior-knowledge", "--write-out", " %{http_code} %{http_version}", *options, url)
+
+    file = tmp_path / "file"
+    file.write_bytes(LIMIT * b"x")
+    assert ask("/") == b"hello 200 2"
+    assert ask("/pieces") == b"piece 0 piece 1 piece 2 piece 3 piece 4  200 2"
+    assert ask("/upload", "--data-binary", f"@{file}") == b'{"size": %d} 200 2' % LIMIT
+    assert ask("/echo", "--data-binary", f"@{file}") == LIMIT * b"x" + b" 200 2"
+    assert ask("/fails", "--head").endswith(b" 500 2")
+    assert ask("/nothing") == b" 204 2"
+
+
 @pytest.fixture(scope="session")
 def limit():
     """Bytes of a body that is read whole."""
