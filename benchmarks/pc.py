@@ -71,6 +71,8 @@ PEERS = (
     Peer("granian-asgi", "granian", ("granian[uvloop]",), (*GRANIAN, "--interface", "asginl", "asgi_app:app")),
     Peer("uvicorn", "uvicorn", ("uvicorn[standard]",), (*UVICORN, "asgi_app:app")),
     starlette("starlette_app:app"),
+    # As ASGI, of the checkout that is installed for webhal.
+    Peer("webhal-asgi", "uvicorn", ("uvicorn[standard]",), (*UVICORN, "webhal_asgi_app:app")),
     Peer("aiohttp", "aiohttp", ("aiohttp", "uvloop"), ("python", "aiohttp_app.py", "{port}")),
     Peer("microdot", "microdot", ("microdot",), ("python", "microdot_app.py", "{port}")),
 )

@@ -539,11 +539,10 @@ class _Server(serving.Server):
         peer = (client[0], int(client[1])) if client else ("", 0)  # of a Unix socket there is none
         self.slots[socket] = connection = _Connection(socket, peer, self.now)
         socket.read = True
-        connection.feed(data)
-        try:
-            connection.next(self)
-        except Exception as error:
-            connection.failed(self, error)
+        socket.input = memoryview(data)
+        self.serve_ready([socket])
+        if connection.phase == "idle":  # it waits for another request, which never comes
+            connection.done(self)
 
 
 class _Host(hosting.Host):
