@@ -9,7 +9,6 @@ import json
 import os
 import queue
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -23,7 +22,9 @@ PATIENCE_S = 60  # for what takes a moment; the rest is for a machine under load
 
 WEBHAL = str(Path(sys.executable).with_name("webhal"))
 
-sys.path.append(str(Path(__file__).parent))  # hosted.py is shared, too
+sys.path.append(str(Path(__file__).parent))  # hosted.py and programs.py are shared, too
+
+from programs import tool  # noqa: E402
 
 # A job in the background ignores it, and so would its children.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -103,14 +104,6 @@ def start():
         process.end()
         process.popen.stdout.close()
         process.popen.stderr.close()
-
-
-def tool(*names):
-    """The path of the first of these programs that there is."""
-    for name in names:
-        if path := shutil.which(name):
-            return path
-    (pytest.fail if os.environ.get("CI") else pytest.skip)(f"there is no {names[0]} here")
 
 
 @pytest.fixture(scope="session")

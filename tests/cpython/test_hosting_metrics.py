@@ -6,7 +6,7 @@ import re
 import signal
 import threading
 
-from conftest import PATIENCE_S
+PATIENCE_S = 30
 
 APP = """
 import os

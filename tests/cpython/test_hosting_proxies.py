@@ -9,9 +9,10 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import PATIENCE_S, tool
+from programs import tool
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs/proxies.md").read_text("utf-8")
+PATIENCE_S = 30
 CLIENT = "127.0.0.2"  # who connects: not the proxy, and not trusted
 
 APP = """

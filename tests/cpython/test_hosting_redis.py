@@ -9,8 +9,8 @@ import sys
 import time
 
 import pytest
-from conftest import tool
 from hosted import run, serving
+from programs import tool
 
 from webhal import App, Topic
 from webhal.sse import EventStream
