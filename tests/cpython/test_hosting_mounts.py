@@ -678,6 +678,8 @@ async def chat(scope, receive, send):
         return await send({"type": "websocket.http.response.body", "body": b"a key"})
     if kind == "early":
         raise ZeroDivisionError
+    if kind == "split":
+        await send({"type": "websocket.accept", "subprotocol": "a\r\nb: c"})
     protocol = "b" if scope["subprotocols"] else None
     await send({"type": "websocket.accept", "subprotocol": protocol, "headers": [(b"x-own", b"1")]})
     while True:
@@ -715,7 +717,12 @@ def test_websockets(logged):
                 with pytest.raises(ConnectionClosed):
                     await client.recv()
                 assert (client.close_code, client.close_reason) == (code, reason)
-        for path, status, body in (("refused", 403, b"Forbidden\n"), ("denied", 401, b"a key"), ("early", 500, None)):
+        for path, status, body in (
+            ("refused", 403, b"Forbidden\n"),
+            ("denied", 401, b"a key"),
+            ("early", 500, None),
+            ("split", 500, None),
+        ):
             with pytest.raises(InvalidStatus) as caught:
                 async with connect(url + path, proxy=None):
                     pass
@@ -724,7 +731,7 @@ def test_websockets(logged):
         client = await server()
         assert (await client.ask("GET", "/in", "Upgrade: websocket\r\n"))[0] == "426 Upgrade Required"
         assert (await (await server()).ask("GET", "/in"))[2] == b"http"
-        assert [type(error) for error in logged] == 2 * [ZeroDivisionError]
+        assert [type(error) for error in logged] == 2 * [ZeroDivisionError] + [ValueError]
         logged.clear()
 
     beside(mounted(chat), main)

@@ -86,7 +86,7 @@ class Lifespan:
 
     async def _run(self) -> None:
         state: dict[str, Any] = {}
-        scope = {"type": "lifespan", "asgi": VERSION, "state": state}
+        scope = {"type": "lifespan", "asgi": {**VERSION, "spec_version": "2.0"}, "state": state}
         self.state = state
         try:
             await self.mounted.foreign(scope, self.events.get, self.send)

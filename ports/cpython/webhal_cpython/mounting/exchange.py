@@ -91,7 +91,11 @@ class Exchange(Stream):
 
     def __init__(self, request: Request) -> None:
         super().__init__(request, None)
-        self.waiting = self  # type: ignore[assignment] # a Stream that does not wait takes no input
+
+    @property
+    def waiting(self) -> Any:  # type: ignore[override]
+        """What it waits for, as any Stream that is to hear of input: always, and `reads` says what for."""
+        return self
 
     @property
     def reads(self) -> bool:
@@ -102,7 +106,9 @@ class Exchange(Stream):
     def address(self) -> tuple[str, int | None]:
         """(address, port) at which the client has connected; of a unix socket its path, and None."""
         name = self.connection.socket.getsockname()
-        return (name, None) if isinstance(name, str) else name[:2]
+        if isinstance(name, str):
+            return name, None
+        return name[0].removeprefix("::ffff:"), name[1]  # an IPv4 address of a listener for both
 
     @property
     def readers(self) -> "dict[Any, Any]":
@@ -201,8 +207,7 @@ class Exchange(Stream):
         if start:
             self.opened = True
             if "response" in server.app.events:
-                status: Any = self.head and self.head.status
-                server.app.emit("response", self.request, status, count)
+                server.app.emit("response", self.request, self.head.status, count)  # type: ignore[union-attr] # opened
         if len(data) < _JOINED:
             start += data
             data = b""
@@ -234,6 +239,7 @@ class Exchange(Stream):
             app = getattr(app, "parent", None)
         if head is None:
             return b""
+        self.head = head
         framing = b""
         if head.status == 204 or head.status == 304:
             self.bare = True
@@ -273,11 +279,11 @@ class Exchange(Stream):
         if shown is not response or shown.body:
             self._answer(shown)
             return None
-        shown_fields = []
+        fields = []
         for name, each in shown.headers.items():
             for value in each if isinstance(each, (list, tuple)) else (each,):
-                shown_fields.append((name.encode("latin-1"), str(value).encode("latin-1")))
-        return judge(shown.status, tuple(shown_fields))
+                fields.append((name.encode("latin-1"), str(value).encode("latin-1")))
+        return judge(shown.status, tuple(fields))
 
     def _drain(self) -> None:
         """Pass over what is here of a body that nobody has read: where that is all, the connection can be kept."""

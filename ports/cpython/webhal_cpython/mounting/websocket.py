@@ -17,7 +17,7 @@ class WebSocket(HTTP):
     """A handshake, and what the application makes of it: a WebSocket, or an answer."""
 
     ws: websocket.WebSocket | None = None  # once it is accepted
-    told_of = False  # the application has heard that there is a client
+    announced = False  # the application has heard that there is a client
 
     def run(self) -> None:
         """Let the application begin. Raises HTTPError for what is no handshake."""
@@ -37,8 +37,8 @@ class WebSocket(HTTP):
 
     async def receive(self) -> dict[str, Any]:
         """That there is a client; its messages, once it is accepted; that it has left."""
-        if not self.told_of:
-            self.told_of = True
+        if not self.announced:
+            self.announced = True
             return {"type": "websocket.connect"}
         while not self.ws and not self.over:
             await self._wait()
@@ -61,7 +61,11 @@ class WebSocket(HTTP):
             raise OSError("the WebSocket is closed")
         if kind == "websocket.send" and self.ws:
             text = message.get("text")
-            await self.ws.send(message["bytes"] if text is None else text)
+            try:
+                await self.ws.send(message["bytes"] if text is None else text)
+            except OSError:
+                self.told = True
+                raise
         elif kind == "websocket.close" and self.ws:
             self.ended = True
             await self.ws.close(message.get("code", websocket.NORMAL), message.get("reason") or "")
@@ -75,10 +79,12 @@ class WebSocket(HTTP):
 
     def _accept(self, message: dict[str, Any]) -> None:
         """Answer the handshake: from now on the connection is the WebSocket's."""
-        fields = judge(200, tuple(map(tuple, message.get("headers", ())))).lines.partition(b"\r\n")[2].decode()
-        protocol = message.get("subprotocol") or ""
-        ws = websocket.WebSocket(lambda request, ws: None, (), self.accept, protocol, None, _PING_MS)
-        ws.fields = fields
+        fields = [(name, value) for name, value in message.get("headers", ())]
+        if message.get("subprotocol"):
+            fields.append((b"Sec-WebSocket-Protocol", message["subprotocol"].encode()))
+        lines = judge(200, tuple(fields)).lines
+        ws = websocket.WebSocket(lambda request, ws: None, (), self.accept, "", None, _PING_MS)
+        ws.fields = lines[lines.find(b"\n") + 1 :].decode()
         ws.on_close = self._closed
         connection = self.connection
         if self.deaf:

@@ -62,8 +62,7 @@ class Call(Exchange):
         if self.connection.left:
             self.task = self.loop.create_task(self._receive())
         else:
-            self.environ = self._environ(io.BytesIO())
-            threads.begin(self._call)
+            self._begin(io.BytesIO())
 
     async def _receive(self) -> None:
         body = b""
@@ -73,8 +72,11 @@ class Call(Exchange):
         except OSError:
             return
         rest = Body(self, body) if self.connection.left else None
-        self.environ = self._environ(io.BufferedReader(rest, _READ) if rest else io.BytesIO(body))
-        threads.begin(self._call)
+        self._begin(io.BufferedReader(rest, _READ) if rest else io.BytesIO(body))
+
+    def _begin(self, body: Any) -> None:
+        environ = self._environ(body)
+        threads.begin(lambda: self._call(environ))
 
     async def read(self) -> bytes:
         """The next piece of the body, b"" at its end. Raises OSError where no more of it comes."""
@@ -156,11 +158,11 @@ class Call(Exchange):
 
     # -- in the application's thread ----------------------------------------------------------------------
 
-    def _call(self) -> None:
+    def _call(self, environ: dict[str, Any]) -> None:
         """Let the application answer, and give its answer to the loop."""
         result: Any = None
         try:
-            result = self.mounted.foreign(self.environ, self.start_response)
+            result = self.mounted.foreign(environ, self.start_response)
             if type(result) is list or type(result) is tuple:  # all of it is here
                 self.give(b"".join(result), True)
             else:
