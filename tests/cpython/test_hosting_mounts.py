@@ -1203,3 +1203,5 @@ def test_the_example_of_the_guide(start, curl, tmp_path):
         assert curl(url + path) == answer
     assert b"/shop/openapi.json" in curl(url + "shop/docs")
     assert process.stop(signal.SIGTERM) == (0, "")
+    routes = [line.split() for line in start.webhal("routes", "app.py", cwd=tmp_path).rest()]
+    assert routes[1:] == [["*", "/shop/…", "FastAPI"], ["*", "/old/…", "Flask"]]
