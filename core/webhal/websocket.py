@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from webhal.server import Server
 
 _MAGIC = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, 1.3
-_CONTINUATION = 0
 _TEXT = 1
 _BINARY = 2
 _CLOSE = 8
@@ -39,20 +38,19 @@ _MASKED = 0x80
 _RESERVED = 0x70
 _DEFLATED = 0x40  # a message that is compressed: RSV1, of permessage-deflate
 _MOST_CONTROL = 125  # bytes of a control frame (5.5)
-_HEAD = 14  # bytes of a frame's head, at most
 _WORTH = 64  # bytes of a message that is compressed, where it can be: shorter ones gain nothing
 _MOST_WAITING = 16  # frames that are to be sent and that nobody awaits
 _AT_ONCE = 64  # frames that are taken in one step
 _CLOSED = "the WebSocket is closed"
 
-NORMAL = 1000
-AWAY = 1001
-PROTOCOL = 1002
-NO_STATUS = 1005
-LOST = 1006
-NOT_UTF8 = 1007
-TOO_LARGE = 1009
-FAULT = 1011
+_NORMAL = 1000
+_AWAY = 1001
+_PROTOCOL = 1002
+_NO_STATUS = 1005
+_LOST = 1006
+_NOT_UTF8 = 1007
+_TOO_LARGE = 1009
+_FAULT = 1011
 
 
 class Violation(Exception):
@@ -159,7 +157,7 @@ class WebSocket:
     on_message: "Callable[[Any], Any] | None" = None
     on_close: "Callable[[WebSocket], Any] | None" = None
     closed = False
-    code = LOST
+    code = _LOST
     reason = ""
     job: "Job | None" = None
     alarm: "Alarm | None" = None
@@ -222,7 +220,7 @@ class WebSocket:
             raise OSError(_CLOSED)
         return _Room(self)
 
-    def close(self, code: int = NORMAL, reason: str = "") -> "_Room":
+    def close(self, code: int = _NORMAL, reason: str = "") -> "_Room":
         """Close it: no more messages come or go. Awaitable, at once. Raises ValueError for what no Close may say.
 
         A handler that waits elsewhere meanwhile is cancelled there; the one that closes goes on.
@@ -308,12 +306,42 @@ class WebSocket:
             self.again = True
 
     def cancel(self) -> None:
-        """The connection is gone."""
-        self._end()
+        """The connection is gone, or no more messages come or go: tell the handler. Idempotent.
+
+        Where it waits for this WebSocket, itself, it is told by that; where it waits for anything else it is cancelled.
+        """
+        if self.closed:
+            return
+        self.closed = True
+        if self.alarm:
+            self.alarm.leave()
+            self.alarm = None
+        waiting = self.senders
+        self.senders = []
+        if self.receiver:
+            waiting.append(self.receiver)
+            self.receiver = None
+        tasks = [each.task for each in waiting]
+        for each in waiting:
+            each.wake()
+        job = self.job
+        if job and job.source is not None:
+            host = self.server.host
+            if not (job in tasks or host and host.acts(job, tasks)):
+                job.cancel()
+        ended = self.on_close
+        self.on_close = None
+        if ended:
+            try:
+                _call(ended, self)
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:
+                webhal.log.log(error)
 
     def stop(self) -> None:
         """The server stops."""
-        self._close(AWAY, "")
+        self._close(_AWAY, "")
 
     # -- receiving ----------------------------------------------------------------------------------------
 
@@ -360,14 +388,14 @@ class WebSocket:
         place = start + 2
         reserved = first & _RESERVED
         if reserved and not (reserved == _DEFLATED and self.deflate and 0 < opcode < 3):
-            raise Violation(PROTOCOL)
+            raise Violation(_PROTOCOL)
         if not second & _MASKED or 2 < opcode < 8 or opcode > 10:
-            raise Violation(PROTOCOL)
+            raise Violation(_PROTOCOL)
         if opcode >= 8:
             if size > _MOST_CONTROL or not first & _FIN:
-                raise Violation(PROTOCOL)
+                raise Violation(_PROTOCOL)
         elif (opcode == 0) != (self.kind != 0):
-            raise Violation(PROTOCOL)
+            raise Violation(_PROTOCOL)
         if size > 125:
             width = 2 if size == 126 else 8
             place += width
@@ -377,11 +405,11 @@ class WebSocket:
             for index in range(place - width, place):
                 size = size << 8 | data[index]
             if size < (126 if width == 2 else 65536) or size >> 63:
-                raise Violation(PROTOCOL)
+                raise Violation(_PROTOCOL)
         if have < place + 4 - start:
             return False
         if opcode < 8 and len(self.data) + size > self.limit:  # type: ignore[operator] # begin has set it
-            raise Violation(TOO_LARGE)
+            raise Violation(_TOO_LARGE)
         self.mask = bytes(data[place : place + 4])
         self.opcode = opcode | first & _FIN
         self.count = 0
@@ -435,11 +463,11 @@ class WebSocket:
         elif opcode == _PONG:
             self.asked = False
         else:
-            self.code = NO_STATUS
+            self.code = _NO_STATUS
             if payload:
                 code = payload[0] << 8 | payload[1] if len(payload) > 1 else 0
                 if not (1000 <= code <= 1003 or 1007 <= code <= 1014 or 3000 <= code <= 4999):
-                    raise Violation(PROTOCOL)
+                    raise Violation(_PROTOCOL)
                 reason = _text(payload[2:])
                 self.code, self.reason = code, reason
             self._finish(payload[:2])
@@ -451,9 +479,9 @@ class WebSocket:
             try:
                 payload = self.deflate.decompress(data, self.limit)
             except ValueError:
-                raise Violation(PROTOCOL) from None
+                raise Violation(_PROTOCOL) from None
             if payload is None:
-                raise Violation(TOO_LARGE)
+                raise Violation(_TOO_LARGE)
             return payload  # type: ignore[no-any-return]
 
         def _decode(self, piece: "bytes | bytearray") -> None:
@@ -465,7 +493,7 @@ class WebSocket:
             try:
                 self.decoder.decode(piece)
             except UnicodeError:
-                raise Violation(NOT_UTF8)
+                raise Violation(_NOT_UTF8)
 
     def _deliver(self, message: "Any") -> None:
         """A message is whole."""
@@ -476,7 +504,7 @@ class WebSocket:
                 raise
             except BaseException as error:
                 webhal.log.log(error)
-                self._close(FAULT, "")
+                self._close(_FAULT, "")
             return
         self.message = message
         receiver = self.receiver
@@ -544,54 +572,19 @@ class WebSocket:
             connection.drop(server)
 
     def _close(self, code: int, reason: str) -> None:
-        """Say that it is over."""
-        if not self.closed:
-            self._finish(bytes((code >> 8, code & 255)) + reason.encode())
+        """Say that it is over, and why."""
+        self._finish(bytes((code >> 8, code & 255)) + reason.encode())
 
     def _finish(self, payload: bytes) -> None:
         """Send a Close frame, the last one, and let the connection linger for the client's."""
         if self.closed:
             return
-        self._end()
+        self.cancel()
         connection = self.connection
         connection.input = b""
         connection.start = 0
         self.waiting.append((_CLOSE, payload))
         self._flush()
-
-    def _end(self) -> None:
-        """No more messages come or go: tell the handler. Idempotent.
-
-        Where it waits for this WebSocket, itself, it is told by that; where it waits for anything else it is cancelled.
-        """
-        if self.closed:
-            return
-        self.closed = True
-        if self.alarm:
-            self.alarm.leave()
-            self.alarm = None
-        waiting = self.senders
-        self.senders = []
-        if self.receiver:
-            waiting.append(self.receiver)
-            self.receiver = None
-        tasks = [each.task for each in waiting]
-        for each in waiting:
-            each.wake()
-        job = self.job
-        if job and job.source is not None:
-            host = self.server.host
-            if not (job in tasks or host and host.acts(job, tasks)):
-                job.cancel()
-        ended = self.on_close
-        self.on_close = None
-        if ended:
-            try:
-                _call(ended, self)
-            except KeyboardInterrupt:
-                raise
-            except BaseException as error:
-                webhal.log.log(error)
 
     def _ring(self) -> int:
         """Nothing has come for a while, or something has: ask, or give up; milliseconds until the next time."""
@@ -612,16 +605,16 @@ class WebSocket:
             result = self.handler(self.request, self, *self.values)
             if hasattr(result, "send"):
                 yield from awaited(self.server, result)
-                self._close(NORMAL, "")
+                self._close(_NORMAL, "")
             elif self.message is not None:
                 self.turn()
         except (Cancelled, GeneratorExit, KeyboardInterrupt):
-            self._close(AWAY, "")
+            self._close(_AWAY, "")
             raise
         except BaseException as error:
             if not (self.closed and _tells_of_the_end(error)):
                 webhal.log.log(error)
-            self._close(FAULT, "")
+            self._close(_FAULT, "")
 
 
 def _call(function: "Callable[[Any], Any]", value: "Any") -> None:
@@ -732,4 +725,4 @@ def _text(data: "bytes | bytearray") -> str:
     try:
         return webhal.text.decode(bytes(data))
     except webhal.errors.HTTPError:
-        raise Violation(NOT_UTF8)
+        raise Violation(_NOT_UTF8)

@@ -11,6 +11,8 @@ from webhal_cpython.mounting.exchange import judge
 from webhal_cpython.mounting.http import HTTP
 
 _PING_MS = 20000  # of silence, after which the client is asked whether it is there
+_NORMAL = 1000
+_FAULT = 1011
 
 
 class WebSocket(HTTP):
@@ -68,7 +70,7 @@ class WebSocket(HTTP):
                 raise
         elif kind == "websocket.close" and self.ws:
             self.ended = True
-            await self.ws.close(message.get("code", websocket.NORMAL), message.get("reason") or "")
+            await self.ws.close(message.get("code", _NORMAL), message.get("reason") or "")
         elif kind == "websocket.accept" and not self.ws and not self.head:
             self._accept(message)
         elif kind == "websocket.close" and not self.ws and not self.head:
@@ -106,7 +108,7 @@ class WebSocket(HTTP):
             return
         webhal.log.log(error)
         if not self.ws.closed:
-            self.ws.close(websocket.FAULT)
+            self.ws.close(_FAULT)
 
     def returned(self) -> None:
         """The application has returned."""
