@@ -5,12 +5,14 @@ Servers are stepped in the test itself, or run in a thread of it; certificates a
 
 import asyncio
 import contextlib
+import gc
 import os
 import re
 import shutil
 import signal
 import socket as bsd
 import ssl
+import subprocess
 import threading
 import time
 from pathlib import Path
@@ -179,7 +181,7 @@ def serve():
                 lambda request: [request.certificate, request.certificate and FUNCTIONS["name_of"](request)]
             )
         network = type("Tested", (tls.TLS, kind), {})(certificates)
-        server = network.Server(app, network, **limits)
+        server = network.Server(app, network, deadlines=(PATIENCE_S,) * 4, **limits)
         listener = network.listen(0, "127.0.0.1", 200)  # more than there are slots
         server.port = network.local_port(listener)
         server.adopt(listener, server.port, "127.0.0.1")
@@ -329,6 +331,7 @@ def test_who_leaves_leaves_nothing(serve, connect, files, certificates):
     server = serve(certificates)
     for _ in range(3):
         assert ask(connect(server.port, files.context()))[1] == b"https"
+    gc.collect()  # pollers of other tests
     before = len(os.listdir("/proc/self/fd"))
     for number in range(60):
         client = bsd.create_connection(("127.0.0.1", server.port), PATIENCE_S)
@@ -418,6 +421,21 @@ def test_garbage_instead_of_a_request_costs_its_connection(serve, connect, files
         assert not everything(client)
     client.close()
     wait_until(lambda: not server.slots)
+    assert ask(connect(server.port, files.context()))[1] == b"https"
+
+
+def test_renegotiation_is_refused(serve, connect, files, certificates):
+    server = serve(certificates)
+    with subprocess.Popen(
+        (shutil.which("openssl") or pytest.skip("there is no openssl here"), "s_client", "-tls1_2", "-connect")
+        + (f"127.0.0.1:{server.port}",),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    ) as process:
+        process.stdin.write(b"R\n")  # its order to begin one
+        process.stdin.flush()
+        assert b"no renegotiation" in b"".join(process.stderr)
     assert ask(connect(server.port, files.context()))[1] == b"https"
 
 
