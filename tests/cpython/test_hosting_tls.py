@@ -21,7 +21,7 @@ import pytest
 
 from webhal import App
 from webhal.testing import check_network, promises
-from webhal.testing.check import SocketClient
+from webhal.testing.check import Bench, SocketClient
 from webhal_cpython import hosting, network, tls
 from webhal_cpython.self_signed import self_signed
 
@@ -157,6 +157,38 @@ def test_all_promises_are_kept(kind, pumping, pair):
     certificates.context.num_tickets = 0  # which the peer would have to read before it closes
     kept = check_network(lambda: pumping(kind, certificates), TLSClient)
     assert len(promises.PROMISES) - kept == 2 + (not hasattr(kind, "fileno"))  # no exhaust, and up never fails
+
+
+@pytest.fixture
+def bench(pumping, certificates):
+    bench = Bench(pumping(network.Network, certificates), TLSClient, "127.0.0.1", None, None, 2_000)
+    yield bench
+    bench.close()
+
+
+def test_what_was_refused_is_sent_next_or_nothing(bench):
+    client, socket = bench.pair()
+    while bench.net.send(socket, b"a" * 100_000, 0):
+        pass
+    with pytest.raises(OSError):
+        bench.net.send(socket, b"b" * 100_000, 0)
+
+
+def test_what_comes_after_the_end_of_this_side_is_passed_over_until_the_other_ends(bench):
+    client, socket = bench.pair()
+    client.send(b"before")
+    assert bench.receive(socket, 6) == b"before"
+    client.send(b"x" * 40_000)  # so there is something when it ends
+    bench.net.shut(socket)
+    bench.net.watch(socket, True, False)
+    received = bytearray(1000)
+    for _ in range(50):
+        bench.net.wait(1)
+        assert bench.net.recv_into(socket, received) is None
+    client.send(b"y" * 40_000)
+    assert bench.end(client) == "ended"
+    client.close()
+    assert bench.receive_into(socket, received) == 0
 
 
 # -- servers and clients ----------------------------------------------------------------------------
