@@ -43,6 +43,7 @@ class Server:
     body: int
     deadlines: "dict[str, float]"
     buffer: int
+    draining: int  # ms that running requests get to finish, and who idles a tenth, where stopping is to fail none
 
     Connection = Connection  # what a client that was accepted gets
     # Of every plain response; and the field lines of every response: Date, where the platform has a clock.

@@ -32,7 +32,11 @@ def accept(server: "Server") -> bool:
 
 def tick(server: "Server") -> None:
     """Close what is idle, now that what had arrived was read; and all, when the time is up."""
-    over = server.network.ticks_diff(server.now, server.tried) >= _STOP_MS
+    drains = getattr(server, "draining", 0)
+    stops = server.network.ticks_diff(server.now, server.tried)
+    over = stops >= (drains or _STOP_MS)
+    # Where it drains: the next request may be on its way to a connection that idles.
+    spared = stops < min(drains // 10, 1000 * server.deadlines["idle"])
     for connection in list(server.slots.values()):
         if connection.phase == "rest" and not connection.work:
             came = len(connection.input)
@@ -46,7 +50,7 @@ def tick(server: "Server") -> None:
             connection.work.stop()
         phase = connection.phase
         # No request runs in those: the head of one that was begun may never be whole.
-        if over or phase == "idle" or phase == "start" or (phase == "rest" and not connection.work):
+        if over or not spared and (phase == "idle" or phase == "start" or (phase == "rest" and not connection.work)):
             connection.drop(server)
     if server.jobs:
         if over:

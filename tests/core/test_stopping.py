@@ -177,3 +177,42 @@ def test_the_ten_seconds_begin_with_the_stop_without_a_listener_too():
         bench.server.stop()
         bench.server.run()
         assert client.received.endswith(b"slept"), client.received
+
+
+if hasattr(Server, "drain"):
+
+    def test_a_server_that_drains_serves_who_idled_and_closes_who_goes_on_idling():
+        for seed in range(5):
+            with serve(lasting(), seed, connections=5) as bench:
+                idle = bench.connect(get())
+                busy = bench.connect(get())
+                silent = bench.connect()
+                late = bench.connect()
+                begun = bench.connect(b"GET / HT")
+                bench.run(200)
+                bench.server.drain()
+                busy.send_later(500, get())
+                late.send_later(500, get())
+                begun.send_later(500, b"TP/1.1\r\nHost: x\r\n\r\n")
+                states = []
+                for ms in (700, 2500):
+                    bench.net.at(
+                        ms, lambda idle=idle, states=states, silent=silent: states.extend([idle.state, silent.state])
+                    )
+                bench.server.run()
+                assert states == ["open"] * 2 + ["ended"] * 2
+                for client, count in ((busy, 2), (late, 1), (begun, 1)):
+                    assert client.received.count(b"HTTP/1.1 200 OK") == count
+                    assert client.received.count(b"Connection: close\r\n") == 1
+
+    def test_a_server_that_drains_may_be_given_another_time():
+        with serve(lasting(), deadlines=(1, 100, 1, 100)) as bench:
+            endless = bench.connect(get("/pieces"))
+            bench.run(100)
+            bench.server.drain(100)
+            bench.run(20000)
+            assert endless.state == "open"
+            start = bench.net.now
+            bench.server.drain()
+            bench.server.run()
+            assert 9000 < bench.net.now - start < 11000 and endless.state == "ended"

@@ -5,6 +5,7 @@ what is called does. Every head that the expression does not take is left to web
 """
 
 import contextlib
+import os
 import re
 import signal
 import sys
@@ -50,6 +51,8 @@ _TELLING = re.compile(
 
 # The signals that end Server.run, and what they do by default.
 _SIGNALS: "dict[signal.Signals, Any]" = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+
+STOP_S = 10  # that running requests get to finish in when a service is ended
 
 # The Content-Type of what response.serialise sends with no other field: bodies that were put into no Response.
 _HTML = b"text/html; charset=utf-8"
@@ -228,12 +231,24 @@ class Server(Portable):
                 client.failed(self, error)
         return accept
 
+    def drain(self, seconds: float = STOP_S) -> None:
+        """`stop`, but connections that idle are not closed at once: the next request may be on its way to them.
+
+        seconds: what running requests get to finish, also where it stops already; who idles gets a tenth of that, and
+        at most the idle deadline.
+        """
+        self.draining = int(1000 * seconds)
+        self.stop()
+        self.tried = self.network.ticks_ms()
+
     def run(self) -> None:
         """Server.run, ended by the first SIGINT or SIGTERM without interrupting a handler; the second does as it will.
 
+        SIGTERM, with which services are ended, lets it drain; whoever presses Ctrl-C does not want to wait for that.
         Signals for which the application has plans of its own are left to it.
         """
         ours = []
+        process = os.getpid()
         if threading.current_thread() is threading.main_thread():
             ours = [each for each in _SIGNALS if signal.getsignal(each) == _SIGNALS[each]]
 
@@ -243,8 +258,13 @@ class Server(Portable):
                     signal.signal(each, _SIGNALS[each])
 
         def stop(number: int, frame: object) -> None:
-            self.stop()
             restore()
+            if os.getpid() != process:  # one that a handler forked
+                os.kill(os.getpid(), number)
+            elif number == signal.SIGTERM:
+                self.drain()
+            else:
+                self.stop()
 
         for each in ours:
             signal.signal(each, stop)
