@@ -33,9 +33,9 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 class Process:
     """A running program, and the lines of its standard output."""
 
-    def __init__(self, arguments, **options):
+    def __init__(self, arguments, env=os.environ, **options):
         # Output is tested as a user's pipe gets it.
-        environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+        environment = {name: value for name, value in env.items() if name != "PYTHONUNBUFFERED"}
         self.popen = subprocess.Popen(
             arguments,
             stdin=subprocess.DEVNULL,

@@ -16,7 +16,11 @@ import time
 from io import FileIO
 from socket import socket as Socket
 from types import TracebackType
-from typing import Any
+from typing import Any, NoReturn
+from weakref import WeakSet
+
+from webhal_cpython import listeners
+from webhal_cpython.listeners import ListenError as ListenError
 
 _SECONDS = 0.000_999_999  # a millisecond, less a hair: CPython rounds up, and 7 * 0.001 would be 8 ms
 _PIECE = 65536  # bytes of a file that the system cannot send itself
@@ -25,12 +29,6 @@ _MOST_SELECTED = 512  # sockets that select() takes on Windows (FD_SETSIZE)
 _HOSTING = "webhal_cpython.hosting"  # of a poller that has one descriptor for all: asyncio can wait for that
 PORT_ERRORS = (errno.EADDRINUSE, errno.EACCES, errno.EPERM)  # which another port would not have
 _kqueue: Any = select  # its names exist for the type checker only where it runs on such a system
-
-
-class ListenError(OSError):
-    """A port cannot be listened on; `strerror` says why, and what to do."""
-
-    strerror: str
 
 
 class StartError(ListenError):
@@ -97,6 +95,7 @@ class _Network:
 
     def __init__(self) -> None:
         self._watched: dict[int, Socket] = {}  # by descriptor
+        _networks.add(self)
 
     @property
     def Server(self) -> Any:
@@ -132,17 +131,20 @@ class _Network:
     # -- sockets ------------------------------------------------------------------------------------
 
     def listen(self, port: int, host: str, backlog: int) -> Socket:
-        """`host` is an address or a name; "" is every address, IPv4 and IPv6 if the system has both.
+        """`host` is an address or a name, or "unix:" and a path; "" is every address, IPv4 and IPv6 if there are both.
 
+        Where systemd or a supervisor has started this process, the listener may be theirs.
         Raises ListenError, of which a program that does not catch it prints the words alone.
         """
         try:
-            return self._listen_at(port, host, backlog)
+            return listeners.inherited(port, host, backlog) or self._listen_at(port, host, backlog)
         except OSError as error:
             tell_uncaught()
             raise listen_error(error, port, host) from None
 
     def _listen_at(self, port: int, host: str, backlog: int) -> Socket:
+        if host.startswith(listeners.SCHEME):
+            return listeners.listen_at_path(host[len(listeners.SCHEME) :], backlog)
         if host:
             try:
                 found = bsd.getaddrinfo(host, port, type=bsd.SOCK_STREAM, flags=bsd.AI_PASSIVE)
@@ -177,7 +179,9 @@ class _Network:
         return listener
 
     def local_port(self, listener: Socket) -> int:
-        return int(listener.getsockname()[1])
+        """What net.Network promises; 0 of a unix socket."""
+        name = listener.getsockname()
+        return int(name[1]) if isinstance(name, tuple) else 0
 
     def accept(self, listener: Socket) -> tuple[Socket, tuple[str, int]] | None:
         while True:
@@ -188,6 +192,8 @@ class _Network:
             except ConnectionAbortedError:
                 continue
             socket.setblocking(False)
+            if type(peer) is not tuple:  # a unix socket's has no address
+                return socket, ("unix", 0)
             host = peer[0]
             if host.startswith("::ffff:"):  # an IPv4 client of a listener for both
                 host = host[7:]
@@ -251,6 +257,27 @@ class _Network:
 
     def unix_time(self) -> int:
         return int(time.time())
+
+
+_networks: WeakSet[_Network] = WeakSet()
+
+
+def _let_go() -> None:
+    """In a process that was forked, in a handler perhaps: its copies would keep open what the server closes."""
+    for network in list(_networks):
+        for socket in network._watched.values():
+            Socket.close(socket)  # the poller, which is the server's too, is not to forget them
+        network.wait = _end  # type: ignore[method-assign]
+
+
+def _end(timeout_ms: int) -> NoReturn:
+    """A forked process came back to serve, from a handler: to go on would disturb the server."""
+    os.write(2, b"webhal: a process that was forked while serving does not serve; let it end by os._exit(0)\n")
+    os._exit(1)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_let_go)
 
 
 class PollNetwork(_Network):
