@@ -7,13 +7,18 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 
 from webhal import Server
+from webhal_cpython import listeners
+from webhal_cpython.network import Network
 from webhal_cpython.output import Output
 
 _BOLD = "1"  # of ANSI's SGR
 
 
 def announce(output: Output, server: Server, host: str, chosen: bool) -> None:
-    """Print it; `chosen`: somebody has named the host."""
+    """Print it, of a unix socket its path; `chosen`: somebody has named the host."""
+    if isinstance(server.network, Network) and isinstance(place := listeners.place(server.listener), str):
+        output.write(f"Serving on {output.styled(_BOLD, place)} (Ctrl-C stops it)")
+        return
     if host in ("", "0.0.0.0", "::"):
         host = server.network.address() or host
     scheme = getattr(server.network, "scheme", "http")

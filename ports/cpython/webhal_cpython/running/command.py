@@ -5,21 +5,24 @@ nothing by itself has its `app` served when it has run.
 """
 
 import argparse
+import contextlib
 import functools
+import importlib.util
 import io
 import os
 import signal
 import sys
 import threading
+from pathlib import Path
 
 import webhal.log
 from webhal import App
-from webhal_cpython import admission
+from webhal_cpython import admission, listeners
 from webhal_cpython.cli import complain
 from webhal_cpython.loading import LoadError, Target, tell
 from webhal_cpython.network import ListenError
 from webhal_cpython.output import Output
-from webhal_cpython.running import configuration, https
+from webhal_cpython.running import configuration, https, service
 from webhal_cpython.running.logs import Logs
 from webhal_cpython.running.runner import Runner, ended_by_signals
 
@@ -46,13 +49,43 @@ def main(arguments: argparse.Namespace) -> int:
         return complain(str(error), 2)
     if isinstance(sys.stdout, io.TextIOWrapper):  # whoever follows the output through a pipe reads whole lines
         sys.stdout.reconfigure(line_buffering=True)
+    if arguments.config or listeners.supervisor:
+        return start(settings, target, arguments.config)
+    try:
+        with service.pid_file(settings["pid"]) if settings["pid"] else contextlib.nullcontext():
+            if settings["workers"] or settings["max-requests"] or settings["reload"]:
+                return supervise(settings, target)
+            return start(settings, target)
+    except service.PidError as error:
+        return complain(str(error))
+
+
+def supervise(settings: configuration.Settings, target: Target) -> int:
+    """Serve by other processes, which do as this one was told; returns the exit code."""
+    if os.name != "posix":
+        return complain("--workers, --max-requests and --reload are for systems with POSIX's processes", 2)
+    from webhal_cpython.running import supervisor
+
+    folder = None
+    if settings["reload"]:
+        if not importlib.util.find_spec("watchfiles"):
+            return complain("watchfiles is missing: pip install 'webhal[reload]'")
+        folder = Path(target.folder)
+    try:
+        return supervisor.supervise([sys.executable, *sys.orig_argv[1:]], settings["workers"] or 1, folder)
+    except OSError as error:
+        return complain(f"cannot watch {folder}: {error}")
+
+
+def start(settings: configuration.Settings, target: Target, show: bool = False) -> int:
+    """Serve by this process, or `show` what holds; returns the exit code."""
     output = Output(sys.stdout)
     try:
         logs = Logs(settings, output, Output(sys.stderr))
     except OSError as error:
         return complain(f"cannot write to {error.filename}: {error.strerror}")
     run = Runner(settings, logs, output, target.name)
-    run.show = arguments.config
+    run.show = show
     if logs.files:
         run.renewed.append(logs.reopen)
     preparations: list[admission.Preparation] = []
@@ -76,7 +109,7 @@ def serve(run: Runner, target: Target) -> int:
     """Run the file, and serve what it has; returns the exit code."""
     threading.excepthook = run.uncaught
     webhal.log.report = run.logs.report
-    if run.renewed and hasattr(signal, "SIGHUP"):
+    if (run.renewed or listeners.supervisor) and hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, run.renew)
         signal.signal(signal.SIGUSR1, run.renew)
     # A lambda, because only a function becomes a method.

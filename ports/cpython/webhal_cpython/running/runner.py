@@ -3,6 +3,7 @@ signals end the servers gracefully, those in threads of the file's, too.
 """
 
 import contextlib
+import os
 import signal
 import socket
 import sys
@@ -10,21 +11,25 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from webhal import App, Server
+from webhal import App, Request, Server
 from webhal.server import create
 from webhal.starting import listen, prepare
+from webhal_cpython import listeners
 from webhal_cpython.cli import complain
 from webhal_cpython.network import PORT_ERRORS, ListenError, Network, listen_error
 from webhal_cpython.output import Output
 from webhal_cpython.proxies import TrustedProxies
-from webhal_cpython.running import debug_page
+from webhal_cpython.running import debug_page, service
 from webhal_cpython.running.address import announce
 from webhal_cpython.running.configuration import Settings
 from webhal_cpython.running.logs import Logs
+from webhal_cpython.serving import STOP_S
+from webhal_cpython.serving import Server as Draining
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM) + ((listeners.RETIRE,) if listeners.supervisor else ())
 _FINISHING = "Finishing what runs (a second Ctrl-C ends it at once)"
 _HOST = "127.0.0.1"  # so that nobody else sees what is not finished, unless that is asked for
+_RETIRED_S = 1e6  # a supervisor sees to the end of what never finishes
 _STEP_MS = 1000  # of waiting; the server looks after deadlines by itself
 _THREAD_S = 1  # that a thread of the file's has to come to serving, before anything is said or done about it
 
@@ -60,6 +65,7 @@ class Runner:
         self.servers: dict[Server, socket.socket] = {}  # and what to close to end their waits
         self.over = False  # nothing that would begin to serve now is to
         self.failure = ""  # why the last that was to serve did not, for a file that goes on and serves nothing
+        self.answered = 0  # requests
         self.code = 0  # the exit code, unless the main thread has another
 
     def __call__(
@@ -78,6 +84,7 @@ class Runner:
             sys.exit()
         server = create(app, network, full)
         self.logs.attend(server)
+        self._attend(app)
         if settings["debug"]:
             debug_page.install(app)
         if settings["proxy-headers"]:
@@ -96,7 +103,8 @@ class Runner:
             self.servers.pop(server).close()
 
     def _serve(self, server: Server, settings: Settings, awake: socket.socket) -> None:
-        port, host = settings["port"], settings["host"]
+        port = settings["port"]
+        host = listeners.SCHEME + settings["uds"] if settings["uds"] else settings["host"]
         option, plain = "--port", None
         try:
             server.adopt(*self.listen(server.network, port, host, server.connections))
@@ -107,14 +115,15 @@ class Runner:
                 plain = network.listen_plain(port, settings["host"], server.connections, to)
         except OSError as error:
             told = listen_error(error, port, host)
-            if told.errno in PORT_ERRORS:
+            if told.errno in PORT_ERRORS and not host.startswith(listeners.SCHEME):
                 told.strerror += f" with {option}"
             self.failure = told.strerror
             raise told from None
         self.failure = ""
-        announce(self.output, server, host, settings.sources["host"] != "default")
-        if plain:
-            self.output.write(f"Sending plain HTTP on port {network.local_port(plain)} there")
+        if not listeners.supervisor or listeners.supervisor.first:
+            announce(self.output, server, host, settings.sources["host"] != "default")
+            if plain:
+                self.output.write(f"Sending plain HTTP on port {network.local_port(plain)} there")
         if not ("asyncio" in sys.modules and hasattr(server.network, "hosting")):  # else it waits
             if isinstance(server.network, Network):
                 server.network.watch(awake, True, False)
@@ -124,19 +133,56 @@ class Runner:
                 server.network.close(awake)
             server.step()  # without waiting: it closes the listener, and nothing else may be left
             if server.slots:
-                self.output.write(_FINISHING)
+                self._say_finishing()
         Server.run(server)  # the portable one, which leaves signals alone
 
-    def stop(self, *signal_and_frame: object) -> None:
-        """Let the servers finish what runs; the next signal ends the process at once. For the main thread."""
+    def stop(self, number: int = signal.SIGINT, frame: object = None) -> None:
+        """Let the servers finish what runs, as a signal asks. For the main thread.
+
+        The next one ends the process at once, unless a supervisor sees to that. By SIGTERM services are ended, which
+        wait for what may be on its way; whoever presses Ctrl-C does not want to.
+        """
         self.over = True
+        if not listeners.supervisor:
+            service.notify("STOPPING=1")
         for server, wake in list(self.servers.items()):
-            server.stop()
+            if number == signal.SIGINT or not isinstance(server, Draining):
+                server.stop()
+            else:
+                server.drain(STOP_S if number == signal.SIGTERM else _RETIRED_S)
             wake.close()  # which its other end shows as the end of a stream
             if server.host and any(each.work for each in list(server.slots.values())):
-                self.output.write(_FINISHING)
-        for each in _SIGNALS:
-            signal.signal(each, signal.SIG_DFL)
+                self._say_finishing()
+        if not listeners.supervisor:
+            for each in _SIGNALS:
+                signal.signal(each, signal.SIG_DFL)
+
+    def _say_finishing(self) -> None:
+        if not listeners.supervisor:
+            self.output.write(_FINISHING)
+
+    def _attend(self, app: App) -> None:
+        """Let who has started this process know of what becomes of it."""
+        if self._say_ready in app.events.get("listen", ()):
+            return
+        app.on("listen")(self._say_ready)
+        if listeners.supervisor:
+            if self.settings["max-requests"]:
+                app.on("response")(self._count)
+        elif seconds := service.watchdog_s():
+            app.every(seconds)(lambda: service.notify("WATCHDOG=1"))
+
+    def _say_ready(self, address: str, port: int) -> None:
+        if listeners.supervisor:
+            listeners.supervisor.tell("ready")
+        else:
+            service.notify("READY=1")
+
+    def _count(self, request: Request, status: int, length: int) -> None:
+        """A request was answered: the last that is to be lets another process take this one's place."""
+        self.answered += 1
+        if self.answered == self.settings["max-requests"] and listeners.supervisor:
+            listeners.supervisor.tell("retire")
 
     def renew(self, *signal_and_frame: object) -> None:
         """SIGHUP or SIGUSR1: let files be opened and read anew. For the main thread."""
@@ -172,8 +218,17 @@ def _last_threads() -> bool:
 
 @contextlib.contextmanager
 def ended_by_signals(stop: Callable[..., None]) -> Iterator[None]:
-    """Ctrl-C and SIGTERM call `stop`."""
-    before = [signal.signal(each, stop) for each in _SIGNALS]
+    """Ctrl-C and SIGTERM call `stop`, but in a process that a handler forked, which they end."""
+    process = os.getpid()
+
+    def handle(number: int, frame: object) -> None:
+        if os.getpid() == process:
+            stop(number, frame)
+        else:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+
+    before = [signal.signal(each, handle) for each in _SIGNALS]
     try:
         yield
     finally:
