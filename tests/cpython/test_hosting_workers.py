@@ -278,3 +278,21 @@ def test_a_worker_that_has_answered_its_requests_is_replaced_and_no_request_fail
         until(lambda: seen.add(ask(port, "/worker")) or len(seen) > 4)
     assert failed == []
     assert process.stop(signal.SIGINT) == (0, "")
+
+
+@pytest.mark.parametrize("options", [[], ["--workers", "2"]])
+def test_more_clients_than_descriptors_are_all_served(start, tmp_path, options):
+    (tmp_path / "app.py").write_text(APP)
+    limit = "import os, resource, sys; resource.setrlimit(resource.RLIMIT_NOFILE, (32, 32))\n"
+    limit += "os.execv(sys.executable, sys.argv[1:])"
+    process = start("-c", limit, "python", "-m", "webhal", "run", "app.py", "--no-access-log", *options, cwd=tmp_path)
+    port = int(process.line(r"^Serving on http://127.0.0.1:(\d+)/ ")[1])
+    clients = [Client(port) for _ in range(100)]
+    for number, client in enumerate(clients):
+        client.send("/echo", f"{number}")
+    for number, client in enumerate(clients):
+        assert client.receive()[0] == f"{number}"
+        client.socket.close()
+    code, errors = process.stop(signal.SIGINT)
+    told = "webhal: no descriptor is left for another client, who waits; `ulimit -n` tells of how many"
+    assert code == 0 and set(errors.splitlines()) == {told}

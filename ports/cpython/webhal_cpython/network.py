@@ -21,6 +21,7 @@ from weakref import WeakSet
 
 from webhal_cpython import listeners
 from webhal_cpython.listeners import ListenError as ListenError
+from webhal_cpython.output import Output
 
 _SECONDS = 0.000_999_999  # a millisecond, less a hair: CPython rounds up, and 7 * 0.001 would be 8 ms
 _PIECE = 65536  # bytes of a file that the system cannot send itself
@@ -95,6 +96,7 @@ class _Network:
 
     def __init__(self) -> None:
         self._watched: dict[int, Socket] = {}  # by descriptor
+        self._short = False  # of descriptors, which has been told
         _networks.add(self)
 
     @property
@@ -191,6 +193,13 @@ class _Network:
                 return None
             except ConnectionAbortedError:
                 continue
+            except OSError as error:
+                if error.errno in (errno.EMFILE, errno.ENFILE) and not self._short:
+                    self._short = True
+                    with contextlib.suppress(OSError):
+                        words = "no descriptor is left for another client, who waits; `ulimit -n` tells of how many"
+                        Output(sys.stderr).write(f"webhal: {words}")
+                raise
             socket.setblocking(False)
             if type(peer) is not tuple:  # a unix socket's has no address
                 return socket, ("unix", 0)

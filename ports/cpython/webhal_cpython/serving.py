@@ -5,6 +5,7 @@ what is called does. Every head that the expression does not take is left to web
 """
 
 import contextlib
+import importlib
 import os
 import re
 import signal
@@ -48,6 +49,14 @@ _TELLING = re.compile(
     r"^(?:host|content-length|transfer-encoding|expect|connection(?!: keep-alive\r)):", re.IGNORECASE | re.MULTILINE
 )
 
+
+# Of the core's modules that are loaded when they are named those that serving may name, loaded at once: with the last
+# descriptor in use none can be.
+for _name in (
+    "chunked conditional date fields jobs link loop mistakes overload phrases refusing request routing sendfile"
+    " stopping stream task text topic unicode"
+).split():
+    importlib.import_module("webhal." + _name)
 
 # The signals that end Server.run, and what they do by default.
 _SIGNALS: "dict[signal.Signals, Any]" = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
