@@ -79,6 +79,7 @@ def path(tmp_path, monkeypatch):
 # -- unix sockets ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # there are threads; the copy does nothing
 def test_a_unix_socket_is_served_for_anyone_who_reaches_it_and_goes_at_the_end(path):
     app = App()
     app.get("/")(lambda request: f"{request.client}")
@@ -88,6 +89,7 @@ def test_a_unix_socket_is_served_for_anyone_who_reaches_it_and_goes_at_the_end(p
     thread = threading.Thread(target=server.run)
     thread.start()
     assert get(AtPath(path)) == "('unix', 0)"
+    assert os.waitpid(os.fork() or os._exit(0), 0)[1] == 0 and os.path.exists(path)  # the copy's end is not its own
     server.stop()
     thread.join()
     assert not os.path.exists(path)

@@ -50,13 +50,14 @@ def place(listener: Socket) -> int | str:
 
 
 class PathListener(Socket):
-    """A listening unix socket, whose file goes when it is closed, if it is its own still."""
+    """A listening unix socket, whose file goes when who has made it closes it, if it is its own still."""
 
     path: str
     file: os.stat_result
+    process: int
 
     def close(self) -> None:
-        if self.fileno() >= 0:
+        if self.fileno() >= 0 and self.process == os.getpid():
             with contextlib.suppress(OSError):
                 if os.path.samestat(self.file, os.stat(self.path)):
                     os.unlink(self.path)
@@ -73,7 +74,7 @@ def listen_at_path(path: str, backlog: int) -> Socket:
         _remove_stale(path)
         listener.setblocking(False)
         listener.bind(path)
-        listener.path, listener.file = path, os.stat(path)
+        listener.path, listener.file, listener.process = path, os.stat(path), os.getpid()
         os.chmod(path, _ANYONE)
         listener.listen(backlog)
     except BaseException as error:

@@ -275,7 +275,7 @@ def _let_go() -> None:
     """In a process that was forked, in a handler perhaps: its copies would keep open what the server closes."""
     for network in list(_networks):
         for socket in network._watched.values():
-            Socket.close(socket)  # the poller, which is the server's too, is not to forget them
+            socket.close()  # the poller, which is the server's too, is not to forget them
         network.wait = _end  # type: ignore[method-assign]
 
 
