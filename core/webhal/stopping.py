@@ -27,7 +27,7 @@ def accept(server: "Server") -> bool:
     except (OSError, MemoryError):  # no socket to spare
         pass
     server.unlisten()
-    return True
+    return not server.listener
 
 
 def tick(server: "Server") -> None:

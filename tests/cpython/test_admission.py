@@ -271,6 +271,30 @@ def test_a_closed_listener_takes_with_it_who_came_by_it(serving):
     assert not (server.network._arrivals or server.network._own or server.network._watched)
 
 
+def test_a_server_that_drains_serves_who_is_being_prepared(clients):
+    app = App()
+    app.get("/")(lambda request: "served")
+    server = network.Network().Server(app, Network(password), deadlines={"idle": 1})
+    server.open(0, "127.0.0.1")
+    port = server.network.local_port(server.listener)
+    clients += [bsd.create_connection(("127.0.0.1", port), timeout=30) for _ in range(3)]
+    late, never, silent = clients
+    until(server, lambda: len(server.network._arrivals) == 3)
+    late.send(b"op")
+    server.drain()
+    server.step(0)
+    with pytest.raises(ConnectionRefusedError):
+        bsd.create_connection(("127.0.0.1", port), timeout=30)
+    late.send(b"en" + GET)
+    assert answer(server, late).endswith(b"served")
+    never.close()
+    assert not ended(silent)
+    server.network.now += 10_001
+    until(server, lambda: not server.listener)
+    assert ended(silent)
+    server.close()
+
+
 def test_hosted_in_asyncio_who_is_prepared_is_accepted(serving):
     hosting = pytest.importorskip("webhal_cpython.hosting")
     server, connect = serving(turn, password)

@@ -95,6 +95,7 @@ class _Entrance:
     """Who has come by one listener, and is prepared."""
 
     watched = False  # the listener, by the server
+    open = True  # it accepts from the system
 
     def __init__(self, listener: Socket, preparations: Sequence[Preparation]) -> None:
         self.listener = listener
@@ -136,8 +137,9 @@ class Admission(_Base):
             super().watch(listener, True, False)
 
     def watch(self, socket: Any, read: bool, write: bool) -> None:
-        super().watch(socket, read, write)
         entrance = self._entrances.get(socket)
+        if not entrance or entrance.open:
+            super().watch(socket, read, write)
         if entrance:
             entrance.watched = read
             self._paused.pop(entrance, None)
@@ -157,6 +159,14 @@ class Admission(_Base):
             self._forget(descriptor)
             del self._watched[descriptor]
         return arrival.socket, arrival.client
+
+    def refuse(self, listener: Socket) -> bool:
+        """Accept nobody more from the system; return whether some who have come were not accepted from here yet."""
+        entrance = self._entrances[listener]
+        entrance.open = False
+        self._paused.pop(entrance, None)
+        super().close(listener)
+        return bool(entrance.prepared) or any(each.entrance is entrance for each in self._arrivals)
 
     def close(self, socket: Any) -> None:
         entrance = self._entrances.pop(socket, None)
@@ -195,7 +205,7 @@ class Admission(_Base):
 
     def _take(self, entrance: _Entrance) -> None:
         """Accept from the system, and begin to prepare. OSError: the system has no socket to spare."""
-        for _ in range(_ACCEPTS):
+        for _ in range(_ACCEPTS if entrance.open else 0):
             if len(self._arrivals) >= _MOST and not self._replace():
                 self._pause(entrance)
                 return

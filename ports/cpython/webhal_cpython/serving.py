@@ -240,6 +240,18 @@ class Server(Portable):
                 client.failed(self, error)
         return accept
 
+    def unlisten(self) -> None:
+        """Server.unlisten; where it drains, not before those who are being prepared (admission.py) were accepted."""
+        refuse = getattr(self.network, "refuse", None)
+        if not (refuse and self.listener and hasattr(self, "draining") and refuse(self.listener)):
+            super().unlisten()
+
+    def close(self) -> None:
+        """Server.close."""
+        if hasattr(self, "draining"):
+            del self.draining  # nobody is waited for any more
+        super().close()
+
     def drain(self, seconds: float = STOP_S) -> None:
         """`stop`, but connections that idle are not closed at once: the next request may be on its way to them.
 
