@@ -17,8 +17,10 @@ PATIENCE_S = 30
 APP = """
 import os
 from webhal import App, sleep_ms
+from webhal.metrics import Metrics
 
 app = App()
+app.mount("/metrics", Metrics())
 
 @app.get("/worker")
 def worker(request):
@@ -164,12 +166,15 @@ def test_a_killed_worker_costs_its_own_connections_and_another_takes_its_place(r
     process, port = run("--workers", "2")
     clients = workers(port, 2)
     assert {number for _, number in clients} == {"1", "2"}
+    for each in clients.values():
+        each.ask("/echo", "x")
     (killed, client), (kept, _) = clients.items()
     os.kill(killed[0], signal.SIGKILL)
     assert client.socket.recv(1) == b""
     while ask(port, "/worker") != f"{kept[0]} {kept[1]}":  # whoever connects has an answer
         pass
     workers(port, 2)
+    assert re.search(r'(?m)^\w+_requests_total{[^}]*"/echo"[^}]*} 2$', ask(port, "/metrics"))
     assert process.stop(signal.SIGTERM) == (
         0,
         f"webhal: worker {killed[1]}, process {killed[0]}, was ended by SIGKILL; another takes its place\n",

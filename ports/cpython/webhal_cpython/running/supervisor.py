@@ -12,11 +12,13 @@ import os
 import signal
 import socket as bsd
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from pathlib import Path
 from socket import socket as Socket
 from typing import Any
 
+from webhal.metrics import FOLDER
 from webhal_cpython import listeners
 from webhal_cpython.network import ListenError, Network
 from webhal_cpython.output import Output
@@ -330,7 +332,9 @@ def supervise(command: Sequence[str], workers: int, folder: Path | None = None) 
     async def run() -> int:
         return await Supervisor(command, workers, saved(folder) if folder else None).run()
 
-    return asyncio.run(run())
+    with tempfile.TemporaryDirectory(prefix="webhal-") as numbers:  # of each worker, which metrics.py adds up
+        os.environ.setdefault(FOLDER, numbers)
+        return asyncio.run(run())
 
 
 async def saved(folder: Path) -> AsyncIterator[str]:
