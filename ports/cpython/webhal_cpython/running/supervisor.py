@@ -46,6 +46,8 @@ class _Worker:
         self.began = self.loop.time()
         self.said = b""  # of a line that is not whole yet
         self.ready: asyncio.Future[bool] = self.loop.create_future()  # False: it has ended before
+        self.killed = False  # for it did not end in time
+        self.timers: list[asyncio.Handle] = []
 
     def send(self, number: int) -> None:
         """Send it a signal, if it runs."""
@@ -56,12 +58,17 @@ class _Worker:
     def end(self, number: int = signal.SIGTERM) -> None:
         """Tell it to end within ten seconds."""
         self.send(number)
-        self.loop.call_later(_KILL_S, self.send, signal.SIGKILL)
+        self.timers.append(self.loop.call_later(_KILL_S, self.kill))
+
+    def kill(self) -> None:
+        """Its time is up."""
+        self.killed = True
+        self.send(signal.SIGKILL)
 
     def retire(self, patience_s: float) -> None:
         """Tell it to accept nobody any more, and to end when what runs has, or when the time is up."""
         self.send(listeners.RETIRE)
-        self.loop.call_later(patience_s, self.end)
+        self.timers.append(self.loop.call_later(patience_s, self.end))
 
 
 class Supervisor:
@@ -264,6 +271,10 @@ class Supervisor:
         asyncio.get_running_loop().remove_reader(worker.channel)
         worker.channel.close()
         self.workers.discard(worker)
+        for timer in worker.timers:
+            timer.cancel()
+        if worker.killed:
+            self.say(f"worker {worker.number}, process {worker.process.pid}, did not end in time and was killed")
         if not worker.ready.done():
             worker.ready.set_result(False)
         if self.serving.get(worker.number) is worker:
