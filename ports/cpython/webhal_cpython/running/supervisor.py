@@ -139,7 +139,10 @@ class Supervisor:
         for listener in self.listeners.values():  # so the last worker closes them, when it has served who waits
             listener.close()
         for worker in self.workers:
-            worker.end(number)
+            if number == signal.SIGINT and not worker.ready.done():  # of which it would print that it was interrupted
+                worker.end()
+            else:
+                worker.end(number)
         self._end_when_alone()
 
     def hang_up(self) -> None:
