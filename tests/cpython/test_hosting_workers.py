@@ -217,6 +217,7 @@ def test_a_file_that_is_broken_when_it_is_loaded_anew_changes_nothing_and_system
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_signals_end_it_after_what_runs(run, tmp_path, number):
     process, port = run("--workers", "2")
+    ask(port, "/worker")  # one is ready
     clients = [Client(port) for _ in range(4)]
     for client in clients:
         client.send("/wait")

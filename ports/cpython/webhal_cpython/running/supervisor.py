@@ -53,7 +53,7 @@ class _Worker:
         """Send it a signal, if it runs."""
         if self.process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
-                self.process.send_signal(number)
+                os.kill(self.process.pid, number)  # process.send_signal may take its end from who waits for that
 
     def end(self, number: int = signal.SIGTERM) -> None:
         """Tell it to end within ten seconds."""
