@@ -11,6 +11,7 @@ import pytest
 from hosted import PATIENCE_S, run, serving
 
 import webhal.log
+import webhal_cpython.hosting  # noqa: F401  asyncio can wait for what is webhal's
 from webhal import App, HTTPError, Topic, serve, sleep_ms
 from webhal.sse import EventStream
 from webhal.testing import TestClient

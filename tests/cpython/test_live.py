@@ -158,7 +158,8 @@ def test_a_handler_ends_with_its_websocket_wherever_it_waits(name, way):
                 await asyncio.sleep(0.001)
                 ended.set_result("goes on")
             except BaseException as error:
-                await asyncio.sleep(0.001)  # it is not cancelled twice
+                if name != "group":  # which, from Python 3.13 on, cancels once more itself
+                    await asyncio.sleep(0.001)  # it is not cancelled twice
                 ended.set_result(type(error).__name__)
                 raise
 
