@@ -46,15 +46,17 @@ def used(server):
 def test_echoes_of_every_size_to_several_clients_leave_nothing(server):
     with contextlib.ExitStack() as stack:
         clients = [Client(stack, server, handshake("/ws")) for _ in range(3)]
-        before = None
+
+        def all_sizes():
+            for size in (0, 1, 125, 126, 500, LIMIT, 4):  # at the end a short one, for handlers hold the last
+                for client in clients:
+                    client.echo(size * b"x")
+            return used(server)
+
+        before = all_sizes()
         for n in range(MESSAGES):
             clients[n % 3].echo(b"%d" % n)
-            if n == 100:
-                before = used(server)
-        for size in (0, 1, 125, 126, 500, LIMIT, 4):  # at the end a short one, for handlers hold the last
-            for client in clients:
-                client.echo(size * b"x")
-        assert used(server) - before < NOISE
+        assert all_sizes() - before < NOISE
 
 
 def test_clients_that_end_their_side_leave_nothing(server):
