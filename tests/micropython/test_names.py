@@ -57,5 +57,5 @@ def ask(server, method, target, fields, body=b""):
 def names(server, folder):
     """Those that the server's MicroPython keeps, of which it prints a list."""
     assert b" 200 " in ask(server, b"GET", b"/names", b"")
-    log = (folder / f"{server.port}.log").read_text()
+    log = (folder / "server.log").read_text()
     return set(re.findall(r"Q\((.*)\)", log[log.rindex("qstr pool:") :]))
