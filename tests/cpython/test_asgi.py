@@ -172,6 +172,51 @@ def test_a_body_of_http_2_without_a_length():
     run(main())
 
 
+def test_messages_that_are_larger_than_the_servers_buffer():
+    _, application = make(buffer=64)
+
+    async def main():
+        fields = [(b"host", b"x"), (b"content-length", b"20000")]
+        messages = [part(10_000 * b"a", True), part(10_000 * b"b")]
+        engine = await Engine(application, "/echo", messages, method="POST", headers=fields).run()
+        assert engine.body == 10_000 * b"a" + 10_000 * b"b"
+
+    run(main())
+
+
+def test_a_body_that_comes_late():
+    _, application = make()
+
+    async def main():
+        fields = [(b"host", b"x"), (b"content-length", b"4")]
+        engine = Engine(application, "/echo", method="POST", headers=fields)
+        task = asyncio.create_task(engine.run())
+        while not engine.asked:
+            await asyncio.sleep(0)
+        engine.messages.put_nowait(part(b"late"))
+        await task
+        assert engine.body == b"late"
+
+    run(main())
+
+
+def test_a_body_that_nobody_reads_is_not_asked_for():
+    app, application = make()
+
+    @app.post("/waits", stream=True)
+    async def waits(request):
+        await sleep_ms(20)
+        return "unread"
+
+    async def main():
+        fields = [(b"host", b"x"), (b"content-length", b"100000")]
+        messages = [part(1000 * b"a", True) for _ in range(100)]
+        engine = await Engine(application, "/waits", messages, method="POST", headers=fields).run()
+        assert engine.body == b"unread" and engine.asked < 5
+
+    run(main())
+
+
 def test_a_body_that_is_not_asked_for_is_not_continued():
     _, application = make(body=10)
 

@@ -166,6 +166,41 @@ def test_a_redis_that_comes_later_and_one_that_hangs(redis):
     run(main())
 
 
+def test_a_value_that_takes_the_place_of_one_on_its_way_is_published(redis):
+    async def main():
+        topic = Topic("t", url=redis.url, keep=1)
+        reader = topic.__aiter__()
+        await topic.connect()
+        redis.process.send_signal(signal.SIGSTOP)
+        topic.publish("on its way")
+        await asyncio.sleep(0.05)
+        topic.publish("newer")
+        redis.process.send_signal(signal.SIGCONT)
+        while await anext(reader) != "newer":
+            pass
+
+    run(main())
+
+
+def test_more_than_is_kept_at_once(redis):
+    async def main():
+        import redis as redis_py
+
+        topic = Topic("t", url=redis.url, keep=3)
+        reader = topic.__aiter__()
+        await topic.connect()
+        topic.publish("first")
+        assert await anext(reader) == "first"
+        with redis_py.Redis.from_url(redis.url) as other, other.pipeline() as many:
+            for n in range(20):
+                many.execute_command("XADD", "webhal:t", "MAXLEN", "2", "0-*", "json", n)
+            many.execute()
+        assert await take(reader, 2) == [18, 19]
+        assert topic.kept == [18, 19] and topic.count == 21
+
+    run(main())
+
+
 def test_who_falls_behind_loses_the_oldest(redis):
     async def main():
         slow, quick = Topic("t", url=redis.url, keep=3), Topic("t", url=redis.url, keep=3)

@@ -173,8 +173,7 @@ class _Exchange:
                 if pump is None:
                     pump = asyncio.create_task(self._pump())
                 self.sender = asyncio.get_running_loop().create_future()
-                if not (messages or self.closed):
-                    await self.sender
+                await self.sender
         finally:
             if pump:
                 pump.cancel()

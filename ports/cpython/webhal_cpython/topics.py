@@ -14,7 +14,6 @@ from typing import Any
 from weakref import WeakSet
 
 from webhal.topic import Reader, Topic
-from webhal.topic import wake as wake_all
 
 try:
     import redis.asyncio
@@ -150,7 +149,6 @@ class RedisTopic(Topic):
         self.loaded.set()
         for reader in self.early:
             reader.begin()
-        wake_all(self.waiting)
         return number
 
     def _take(self, entry: Any) -> int:
