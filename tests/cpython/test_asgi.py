@@ -217,6 +217,22 @@ def test_a_body_that_nobody_reads_is_not_asked_for():
     run(main())
 
 
+def test_a_line_break_in_a_field_or_a_path_is_no_second_field():
+    _, application = make()
+
+    async def main():
+        for fields in ([(b"x", b"1\r\nContent-Length: 5")], [(b"x", b"1\n")], [(b"a\r\nb", b"1")]):
+            engine = Engine(application, headers=[(b"host", b"x"), *fields], http_version="2", messages=[part()])
+            assert (await engine.run()).status == 400
+        assert (await Engine(application, raw_path=b"/ HTTP/1.1\r\nX: y").run()).status == 400
+        for fields in ([(b"x", b"1\r2")], [(b"x", b"\0")], [(b"", b"1")]):
+            assert (await Engine(application, headers=[(b"host", b"x"), *fields]).run()).status == 400, fields
+        engine = web_socket(make_web_socket()[1], headers=[(b"host", b"x"), (b"x", b"1\r\nOrigin: null")])
+        assert (await engine.run()).sent[0]["type"] == "websocket.close"
+
+    run(main())
+
+
 def test_a_body_that_is_not_asked_for_is_not_continued():
     _, application = make(body=10)
 

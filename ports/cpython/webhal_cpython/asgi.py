@@ -37,8 +37,10 @@ if TYPE_CHECKING:
 _PIECE = 65536  # bytes of a file in one message
 # Of a WebSocket's handshake, which the engine judges; here it is one that always holds (RFC 6455, 4.1).
 _HANDSHAKE = (
-    b"GET %s HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-    b"Sec-WebSocket-Key: d2ViaGFsIG92ZXIgQVNHSQ==\r\n"
+    b"Connection: Upgrade\r\n",
+    b"Upgrade: websocket\r\n",
+    b"Sec-WebSocket-Version: 13\r\n",
+    b"Sec-WebSocket-Key: d2ViaGFsIG92ZXIgQVNHSQ==\r\n",
 )
 _HANDSHAKE_FIELDS = (
     b"connection",
@@ -198,10 +200,9 @@ class _Exchange:
         extensions = scope.get("extensions") or ()
         if scope["type"] == "websocket":
             self.kind = "websocket.http." if "websocket.http.response" in extensions else ""
-            lines = [_HANDSHAKE % target]
+            lines = [b"GET %s HTTP/1.1\r\n" % target, *_HANDSHAKE]
             lines += [b"%s: %s\r\n" % field for field in scope["headers"] if field[0] not in _HANDSHAKE_FIELDS]
-            lines.append(b"\r\n")
-            return b"".join(lines)
+            return _join(lines)
         version = scope["http_version"]
         lines = [b"%s %s HTTP/%s\r\n" % (scope["method"].encode(), target, b"1.0" if version == "1.0" else b"1.1")]
         length = b""
@@ -227,11 +228,11 @@ class _Exchange:
                 self.first = begun
             else:
                 self.tell(begun.value)
-        lines.append(b"\r\n")
+        head = _join(lines)
         if self.input:
-            lines.append(bytes(self.input))
+            head += self.input
             self.input = memoryview(b"")
-        return b"".join(lines)
+        return head
 
     def tell(self, message: "Message") -> None:
         """What the engine has told, as input for the server."""
@@ -393,6 +394,12 @@ def _wake(future: "asyncio.Future[None] | None") -> None:
         future.set_result(None)
 
 
+def _join(lines: "list[bytes]") -> bytes:
+    """A head of these lines; what is refused where one is more than that, as a field of HTTP/2 could make it."""
+    head = b"".join(lines)
+    return head + b"\r\n" if head.count(b"\n") == len(lines) else b"\n"
+
+
 @lru_cache(256)
 def _parse(head: bytes) -> "tuple[int, tuple[tuple[bytes, bytes], ...], int, bool]":
     """Of an answer's head: status, fields, bytes of body that it tells or -1, and whether that comes in chunks.
@@ -475,8 +482,10 @@ class _Network:
     def send(self, socket: _Exchange, data: "bytes | bytearray | memoryview", start: int) -> "int | None":
         return socket.take(bytes(data[start:]))
 
-    def sendfile(self, socket: _Exchange, file: FileIO, start: int, most: int) -> "int | None":
-        return socket.take_file(file, start, most)
+    if hasattr(os, "pread"):  # not on Windows
+
+        def sendfile(self, socket: _Exchange, file: FileIO, start: int, most: int) -> "int | None":
+            return socket.take_file(file, start, most)
 
     def close(self, socket: "_Exchange | _Network") -> None:
         if isinstance(socket, _Exchange):  # and not the listener, which is the engine's
