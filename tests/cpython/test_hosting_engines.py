@@ -45,11 +45,14 @@ engines_app.app.run({OPTIONS}, network=tls.Network(tls.Certificates([("{{certifi
 """
 ASGI = ("--host", "127.0.0.1", "--port", "{port}", "engines_asgi:application")
 FAKE = "fake network"
+RUN = ("-m", "webhal", "run", str(FOLDER / "engines_app.py"), f"--body={LIMIT}", "--host=127.0.0.1", "--port={port}")
+WORKERS = 2
 ENGINES = {  # what Python runs; {port} is filled in
     # blocking=True asks for asyncio, which the plain loop has not.
     "own loop": ("-c", f"import sys, engines_app; del sys.modules['asyncio']; engines_app.app.run({OPTIONS})"),
     "asyncio": ("-c", ASYNCIO),
     "uvloop": ("-c", f"import uvloop, engines_app; engines_app.app.run({OPTIONS})"),
+    "workers": (*RUN, f"--workers={WORKERS}"),
     "TLS": ("-c", TLS),
     "uvicorn": ("-m", "uvicorn", "--log-level", "warning", *ASGI),
     "hypercorn": ("-m", "hypercorn", "--bind", "127.0.0.1:{port}", "engines_asgi:application"),
@@ -94,7 +97,8 @@ def client(engine, tmp_path_factory):
             client.close()
             process.send_signal(signal.SIGTERM)
             process.wait(PATIENCE_S)
-            assert log.read_text().count("stopped\n") == 1, log.read_text()
+            stops = WORKERS if engine == "workers" else 1
+            assert log.read_text().count("stopped") == stops, log.read_text()
         finally:
             process.kill()
             process.wait()
