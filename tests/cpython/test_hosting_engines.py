@@ -91,26 +91,27 @@ def client(engine, tmp_path_factory):
             stderr=subprocess.STDOUT,
         )
         try:
-            wait_for(process, port, log)
+            count = WORKERS if engine == "workers" else 1
+            wait_for(process, port, log, count)
             client = RealClient(port, context)
             yield client
             client.close()
             process.send_signal(signal.SIGTERM)
             process.wait(PATIENCE_S)
-            stops = WORKERS if engine == "workers" else 1
-            assert log.read_text().count("stopped") == stops, log.read_text()
+            assert log.read_text().count("stopped") == count, log.read_text()
         finally:
             process.kill()
             process.wait()
 
 
-def wait_for(process, port, log):
-    """Wait until it serves."""
+def wait_for(process, port, log, count):
+    """Wait until it serves, in so many processes."""
     end = time.monotonic() + PATIENCE_S
     while time.monotonic() < end and process.poll() is None:
         with contextlib.suppress(OSError):
             socket.create_connection(("127.0.0.1", port), 1).close()
-            return
+            if log.read_text().count("started") == count:
+                return
         time.sleep(0.01)
     pytest.fail("it does not serve:\n" + log.read_text())
 

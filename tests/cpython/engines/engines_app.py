@@ -339,6 +339,7 @@ def show(request):
 async def start():
     await sleep_ms(1)
     seen.append("start")
+    print("started")
 
 
 @app.every(0.005)
