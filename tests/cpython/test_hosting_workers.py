@@ -303,8 +303,7 @@ def test_with_every_descriptor_in_use_the_listener_stays_and_who_asks_is_served(
         except (EOFError, ConnectionResetError):  # closed for another before it could ask
             return None
 
-    for _ in range(3):
-        until(answered)
+    until(answered)
     code, errors = process.stop(signal.SIGINT)
     told = "webhal: no descriptor is left for another client, who waits; `ulimit -n` tells of how many"
     assert code == 0 and set(errors.splitlines()) == {told}
