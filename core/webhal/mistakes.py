@@ -137,8 +137,9 @@ def after(request: "Request", value: object) -> TypeError:
 def piece(request: "Request", value: object) -> TypeError:
     """For something else where a piece of a body should be."""
     words = "a piece of a body is str or bytes; what takes time is awaited"
-    if sys.implementation.name == "cpython" and "asyncio" in sys.modules:
-        if value is None or hasattr(value, "add_done_callback"):  # which is what asyncio's awaitables yield
+    if sys.implementation.name == "cpython":
+        asyncios = value is None or hasattr(value, "add_done_callback")  # as what asyncio's awaitables yield
+        if asyncios and "asyncio" in sys.modules:
             words += "; of asyncio's only where that serves: by webhal.serve, not by TestClient or server.step"
     return TypeError(_told(request, "yielded", value, words))
 

@@ -627,8 +627,9 @@ def _call(function: "Callable[[Any], Any]", value: "Any") -> None:
 
 def _tells_of_the_end(error: "Any") -> bool:
     """Whether a handler that raises it has sent to a client that had left; it may have done so in a group of tasks."""
-    if sys.implementation.name == "cpython" and hasattr(error, "exceptions"):
-        return all([_tells_of_the_end(each) for each in error.exceptions])
+    if sys.implementation.name == "cpython":
+        if hasattr(error, "exceptions"):
+            return all([_tells_of_the_end(each) for each in error.exceptions])
     return isinstance(error, OSError)
 
 
