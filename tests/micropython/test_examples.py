@@ -63,8 +63,7 @@ def on_micropython(monkeypatch, micropython, compiled, heap):
 
     class Process(clients.Process):
         def __init__(self, arguments, **options):
-            monkeypatch.setattr(os, "environ", environment)
-            super().__init__([*command, *arguments[2:]], **options)
+            super().__init__([*command, *arguments[2:]], environment, **options)
 
     monkeypatch.setattr(clients, "Process", Process)
 
