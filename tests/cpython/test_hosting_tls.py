@@ -771,6 +771,9 @@ def test_webhal_run_makes_a_certificate(start, folder, connect):
     [
         (["--key", "a.pem"], "--key is for HTTPS: "),
         (["--redirect-port", "80"], "--redirect-port is for HTTPS: "),
+        (["--client-cert", "required"], "--client-cert is for HTTPS: "),
+        (["--self-signed", "--client-cert", "required"], "--client-cert needs --client-ca"),
+        (["--self-signed", "--uds", "app.sock", "--redirect-port", "0"], "--uds has none: "),
         (["--cert", "a.pem", "--self-signed"], "leave one of them out"),
         (["--cert", "a.pem,b.pem", "--key", "a.key"], "--cert names 2 and --key 1: "),
         (["--cert", "missing.pem"], "the certificate cannot be read: missing.pem: "),

@@ -10,6 +10,7 @@ import copy
 import difflib
 import json
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -31,12 +32,14 @@ def text(value: str) -> str:
 
 def path(value: str) -> str:
     """Of a file; one in pyproject.toml is relative to that."""
+    if not value or "\0" in value:  # "$CA", where there is no CA, must not leave out what it names the file of
+        raise argparse.ArgumentTypeError(f"it is the path of a file, not {value!r}")
     return value
 
 
 def paths(value: str) -> list[str]:
     """Of files, with commas between; the same."""
-    return value.split(",")
+    return [path(each) for each in value.split(",")]
 
 
 def flag(value: str) -> bool:
@@ -62,12 +65,13 @@ def one_of(*words: str) -> Callable[[str], str]:
     return read
 
 
-def number(least: int) -> Callable[[str], int]:
-    """What reads a whole number of at least so much."""
+def number(least: int, most: int = 2**31 - 1) -> Callable[[str], int]:
+    """What reads a whole number from `least` to `most`, by default what the system's calls take."""
 
     def read(value: str) -> int:
-        if not (value.isascii() and value.isdigit() and int(value) >= least):
-            raise argparse.ArgumentTypeError(f"it is a whole number, at least {least}, not {value}")
+        # Of more digits Python makes no number.
+        if not (value.isascii() and value.isdigit() and len(value) < 20 and least <= int(value) <= most):
+            raise argparse.ArgumentTypeError(f"it is a whole number from {least} to {most}, not {value[:40]}")
         return int(value)
 
     return read
@@ -136,7 +140,7 @@ OPTIONS = (
     ),
     Option("connections", number(1), "clients at a time; beyond that, the one that idles longest is closed"),
     Option("head", number(1), "most bytes of a request's line and fields"),
-    Option("body", number(0), "most bytes of a body that is read whole"),
+    Option("body", number(0, sys.maxsize), "most bytes of a body that is read whole"),
     Option("buffer", number(32), "bytes received at once"),
     Option("deadline-start", seconds, "seconds in which a client begins its first request"),
     Option("deadline-rest", seconds, "seconds in which it sends the rest of one"),

@@ -9,7 +9,7 @@ from webhal_cpython.running.configuration import ConfigurationError, Settings
 if TYPE_CHECKING:
     from webhal_cpython.tls import Certificates
 
-_FOR_HTTPS = ("key", "key-password-file", "client-ca", "redirect-port")
+_FOR_HTTPS = ("key", "key-password-file", "client-ca", "client-cert", "redirect-port")
 
 
 def certificates(settings: Settings) -> "Certificates | None":
@@ -17,9 +17,13 @@ def certificates(settings: Settings) -> "Certificates | None":
     names, keys = settings["cert"], settings["key"]
     if not names and not settings["self-signed"]:
         for option in _FOR_HTTPS:
-            if settings[option] is not None:
+            if settings.sources[option] != "default":
                 raise ConfigurationError(f"--{option} is for HTTPS: name a certificate with --cert, or --self-signed")
         return None
+    if settings["client-ca"] is None and settings.sources["client-cert"] != "default":
+        raise ConfigurationError("--client-cert needs --client-ca, the file of who has signed clients' certificates")
+    if settings["uds"] and settings["redirect-port"] is not None:
+        raise ConfigurationError("--redirect-port sends clients to a port, and --uds has none: leave one of them out")
     if names and settings["self-signed"]:
         raise ConfigurationError("--cert names a certificate and --self-signed makes one: leave one of them out")
 
