@@ -33,12 +33,12 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 class Process:
     """A running program, and the lines of its standard output."""
 
-    def __init__(self, arguments, env=os.environ, **options):
+    def __init__(self, arguments, env=os.environ, stdin=subprocess.DEVNULL, **options):
         # Output is tested as a user's pipe gets it.
         environment = {name: value for name, value in env.items() if name != "PYTHONUNBUFFERED"}
         self.popen = subprocess.Popen(
             arguments,
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

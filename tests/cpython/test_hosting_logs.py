@@ -193,6 +193,19 @@ def test_files_are_opened_anew(run, tmp_path, number):
 
 
 @posix
+@pytest.mark.parametrize("arguments", [[], ["--access-log-file", "access"]])
+def test_closing_the_terminal_ends_it_and_leaves_no_file(start, tmp_path, arguments):
+    (tmp_path / "app.py").write_text(FILE)
+    terminal, inside = os.openpty()
+    process = start.webhal("run", "app.py", "--pid", "pid", *arguments, cwd=tmp_path, stdin=inside)
+    os.close(inside)
+    process.line("^Serving on ")
+    os.close(terminal)
+    assert process.stop(signal.SIGHUP) == (0, "")
+    assert not (tmp_path / "pid").exists()
+
+
+@posix
 def test_file_that_cannot_be_opened_anew_goes_on(run, tmp_path):
     folder = tmp_path / "logs"
     folder.mkdir()

@@ -109,9 +109,12 @@ def serve(run: Runner, target: Target) -> int:
     """Run the file, and serve what it has; returns the exit code."""
     threading.excepthook = run.uncaught
     webhal.log.report = run.logs.report
-    if (run.renewed or listeners.supervisor) and hasattr(signal, "SIGHUP"):
-        signal.signal(signal.SIGHUP, run.renew)
-        signal.signal(signal.SIGUSR1, run.renew)
+    if hasattr(signal, "SIGHUP"):
+        if run.renewed or listeners.supervisor:
+            signal.signal(signal.SIGHUP, run.renew)
+            signal.signal(signal.SIGUSR1, run.renew)
+        elif signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:  # not under nohup
+            signal.signal(signal.SIGHUP, run.hang_up)
     # A lambda, because only a function becomes a method.
     App.run = lambda *values, **settings: run(*values, **settings)  # type: ignore[method-assign]
     try:

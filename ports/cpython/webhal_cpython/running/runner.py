@@ -60,6 +60,7 @@ class Runner:
         self.proxies = TrustedProxies(settings["trusted"].split(","))
         self.show = False  # print what holds instead of serving
         self.renewed: list[Callable[[], None]] = []  # called at SIGHUP and SIGUSR1: what opens or reads its files anew
+        self.terminal = service.Terminal()
         self.called = threading.Event()
         self.threads: list[threading.Thread] = []  # of the file's, that called it
         self.servers: dict[Server, socket.socket] = {}  # and what to close to end their waits
@@ -184,10 +185,16 @@ class Runner:
         if self.answered == self.settings["max-requests"] and listeners.supervisor:
             listeners.supervisor.tell("retire")
 
-    def renew(self, *signal_and_frame: object) -> None:
-        """SIGHUP or SIGUSR1: let files be opened and read anew. For the main thread."""
+    def renew(self, number: int, frame: object) -> None:
+        """SIGHUP or SIGUSR1: let files be opened and read anew, or end with the terminal. For the main thread."""
+        if number == signal.SIGHUP and self.terminal.gone():
+            self.hang_up()
         for each in self.renewed:
             each()
+
+    def hang_up(self, *signal_and_frame: object) -> None:
+        """SIGHUP for who has nothing to renew: end as by SIGTERM, so that no files are left. For the main thread."""
+        os.kill(os.getpid(), signal.SIGTERM)
 
     def wait_for_threads(self, path: str) -> None:
         """The file has run: give its threads the time to come to serving, which python would not end before either."""

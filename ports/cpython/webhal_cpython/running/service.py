@@ -1,4 +1,5 @@
-"""What the manager of a service wants of a process: to be told its state (systemd's sd_notify), and a file with its id.
+"""What the manager of a service wants of a process: to be told its state (systemd's sd_notify), and a file with its id;
+and whether there is none, but a terminal, by which SIGHUP means another thing.
 
 Nothing here decides about service: without a manager, or where it does not listen, nothing is told.
 """
@@ -6,9 +7,20 @@ Nothing here decides about service: without a manager, or where it does not list
 import contextlib
 import os
 import socket as bsd
+import sys
 import time
 from collections.abc import Iterator
 from socket import socket as Socket
+
+
+class Terminal:
+    """The one that this process was started in, if any. SIGHUP tells that it has gone; else, it asks for a reload."""
+
+    def __init__(self) -> None:
+        self._input = sys.stdin.fileno() if sys.stdin and sys.stdin.isatty() else -1
+
+    def gone(self) -> bool:
+        return self._input >= 0 and not os.isatty(self._input)
 
 
 class PidError(Exception):

@@ -89,7 +89,7 @@ class Supervisor:
         self.replacing: asyncio.Task[None] | None = None  # where successors of all are
         self.over = False
         self.code = 0  # of the command
-        self.terminal = bool(sys.stdin and sys.stdin.isatty())
+        self.terminal = service.Terminal()
 
     async def run(self) -> int:
         """Serve; returns the exit code. Raises what `changes` raises."""
@@ -147,7 +147,7 @@ class Supervisor:
 
     def hang_up(self) -> None:
         """SIGHUP: reload, unless it is the terminal that has gone."""
-        if self.terminal and not os.isatty(sys.stdin.fileno()):
+        if self.terminal.gone():
             self.stop(signal.SIGTERM)
         else:
             self.reload()
