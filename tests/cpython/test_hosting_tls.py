@@ -782,3 +782,13 @@ def test_webhal_run_makes_a_certificate(start, folder, connect):
 def test_wrong_options_are_told_in_a_line(start, folder, arguments, said):
     code, errors = start.webhal("run", "app.py", "--port", "0", *arguments, cwd=folder).end()
     assert code == 2 and errors.startswith("webhal: ") and said in errors and errors.count("\n") == 1
+
+
+@pytest.mark.parametrize("option", ["--self-signed", "--proxy-protocol"])
+def test_a_file_with_a_network_of_its_own_is_told_that_options_do_not_change_it(start, folder, option):
+    with (folder / "app.py").open("a") as file:
+        file.write("from webhal_cpython.network import Network\napp.run(port=0, network=Network())\n")
+    process = start.webhal("run", "app.py", option, cwd=folder)
+    process.line("^Serving on http:")
+    code, errors = process.stop(signal.SIGTERM)
+    assert code == 0 and errors.startswith("webhal: the file has a network of its own") and errors.count("\n") == 1

@@ -307,3 +307,10 @@ def test_with_every_descriptor_in_use_the_listener_stays_and_who_asks_is_served(
     code, errors = process.stop(signal.SIGINT)
     told = "webhal: no descriptor is left for another client, who waits; `ulimit -n` tells of how many"
     assert code == 0 and set(errors.splitlines()) == {told}
+
+
+@pytest.mark.parametrize("place", ["connections=2**80", r'host="unix:a\0b"'])
+def test_a_place_that_can_be_none_ends_it(start, tmp_path, place):
+    (tmp_path / "app.py").write_text(f"from webhal import App\napp = App()\napp.run(port=0, {place})\n")
+    code, errors = start.webhal("run", "app.py", "--workers", "2", cwd=tmp_path).end()
+    assert code == 1 and errors.startswith("webhal: cannot listen on ") and errors.count("\n") == 1

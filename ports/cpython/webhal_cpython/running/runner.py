@@ -78,6 +78,8 @@ class Runner:
         if not main:
             self.threads.append(threading.current_thread())
         self.called.set()
+        if network and self.network is not Network:
+            complain("the file has a network of its own; --cert, --self-signed and --proxy-protocol are not for that")
         network, full = prepare(network or self.network(), self.settings.limits(limits))  # type: ignore[arg-type]
         settings = self.settings.completed({"port": port, "host": host, **limits}, {"port": 80, "host": _HOST, **full})
         if self.show:

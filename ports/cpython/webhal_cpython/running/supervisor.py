@@ -7,6 +7,7 @@ in their place, and no connection is refused or cut; SIGUSR1 is passed on.
 
 import asyncio
 import contextlib
+import errno
 import json
 import os
 import signal
@@ -333,6 +334,8 @@ class Supervisor:
             descriptors = [listener.fileno()]
         except ListenError as error:
             answer = [error.errno, error.strerror]
+        except (ValueError, OverflowError) as error:  # of what the file says; the worker waits for an answer
+            answer = [errno.EINVAL, f"cannot listen on {host or 'all addresses'}, port {port}: {error}"]
         with contextlib.suppress(OSError):  # it has ended meanwhile
             bsd.send_fds(worker.channel, [json.dumps(answer).encode()], descriptors)
 
