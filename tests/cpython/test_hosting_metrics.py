@@ -76,3 +76,13 @@ def test_what_a_process_has_counted_stays_when_it_is_killed(start, tmp_path, mon
     assert answered(again) == answered(three) == total + 1
     assert len(os.listdir(folder)) == 3
     assert get(again, "/health") == '{"status": "ok"}'
+
+
+def test_a_folder_that_is_not_there_is_one_line(start, tmp_path, monkeypatch):
+    monkeypatch.setenv("WEBHAL_METRICS_DIR", str(tmp_path / "missing"))
+    (tmp_path / "app.py").write_text(
+        "from webhal import App\nfrom webhal.metrics import Metrics\napp = App()\napp.mount('/metrics', Metrics())\n"
+    )
+    code, errors = start.webhal("run", "app.py", "--port", "0", cwd=tmp_path).end()
+    assert code == 1 and errors.startswith("webhal: app.py: FileNotFoundError: ") and errors.count("\n") == 1
+    assert str(tmp_path / "missing") in errors

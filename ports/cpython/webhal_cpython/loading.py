@@ -151,7 +151,7 @@ def tell(error: Exception, path: str) -> int:
             lines = [error.lineno or 1]
         message = error.msg
     elif last.f_globals.get("__name__", "").split(".")[0] == "webhal":
-        simple = isinstance(error, (ImportError, TypeError, ValueError))
+        simple = isinstance(error, (ImportError, OSError, TypeError, ValueError))
     else:
         simple = last.f_code.co_filename in (path, __file__)
     if simple:
