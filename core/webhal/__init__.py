@@ -9,6 +9,8 @@ import sys
 
 TYPE_CHECKING = bool()  # False; but jedi, which completes in many an editor, would believe that
 if TYPE_CHECKING:
+    from typing import Any
+
     from webhal import assets as assets
     from webhal import chunked as chunked
     from webhal import conditional as conditional
@@ -70,8 +72,6 @@ _RESERVE = 1536
 # together then, and large things find room in what is left. That is worth 2 KB of 44, and costs a board with much
 # memory to spare no time.
 _COLLECTIONS = 4
-# What makes room where memory is short: these have no classes that must be the same for ever, and are seldom needed.
-_SPARE = "mistakes head chunked request fields text unicode routing phrases refusing overload link"
 
 
 def __getattr__(name: str) -> object:
@@ -121,9 +121,14 @@ if sys.implementation.name == "cpython":
         return sorted(["__version__"] + [each.split(":")[0] for each in _NAMES.split()])
 
 
+def platform(name: str) -> "Any":
+    """A module of this platform's port. Raises ImportError where it has none of that name."""
+    return __import__("webhal_" + sys.implementation.name + "." + name, None, None, (name,))
+
+
 def make_room() -> None:
-    """Forget the modules that are seldom needed."""
-    for name in _SPARE.split():
+    """Forget the modules that are seldom needed and have no classes that must be the same for ever."""
+    for name in "mistakes head chunked request fields text unicode routing phrases refusing overload link".split():
         if "webhal." + name in sys.modules:
             forget("webhal." + name)
 

@@ -230,9 +230,8 @@ def _one(name: str, kind: str, words: str, value: int) -> str:
 
 def _signal(network: "Any") -> "int | None":
     """dBm of the access point to which a board's `network` is joined, if its port knows."""
-    home = "webhal_" + sys.implementation.name + ".signal"
     try:
-        return __import__(home, None, None, ("strength",)).strength(network)  # type: ignore[no-any-return]
+        return webhal.platform("signal").strength(network)  # type: ignore[no-any-return]
     except ImportError:
         return None
 

@@ -26,7 +26,7 @@ def mount(parent: "App", path: str, app: "Any") -> None:
     if not isinstance(app, webhal.app.App):
         if sys.implementation.name != "cpython":
             raise TypeError("a board mounts an App, not " + repr(app))
-        app = __import__("webhal_cpython.mounting", None, None, ("application",)).application(app)
+        app = webhal.platform("mounting").application(app)
     if path in [mount[0] for mount in getattr(parent, "mounts", ())]:
         raise ValueError("an application is mounted there already: " + repr(path))
     around: "App | None" = parent

@@ -71,7 +71,7 @@ if sys.implementation.name == "cpython":
 
         if asyncio.iscoroutinefunction(handler):
             raise TypeError("%s is async: what blocks is a def" % webhal.mistakes.name(handler))
-        threads = __import__("webhal_cpython.threads", None, None, ("threads",)).threads
+        threads = webhal.platform("threads").threads
 
         @functools.wraps(handler)
         def called(*arguments: object) -> object:

@@ -24,8 +24,7 @@ def prepare(network: "Network | None", limits: "Limits") -> "tuple[Network, Limi
     Raises TypeError or ValueError for limits that are wrong.
     """
     if network is None:
-        port_of_webhal = "webhal_%s.network" % sys.implementation.name
-        network = __import__(port_of_webhal, None, None, ("Network",)).Network()
+        network = webhal.platform("network").Network()
     # What suits an ESP8266; a refused client may take as long as "linger" to read its answer.
     whole: "Any" = {"connections": 4, "head": 1024, "body": 2048, "buffer": 512}
     deadlines: "dict[str, float]" = {"start": 5, "rest": 10, "idle": 2, "write": 10, "linger": 2}

@@ -2,6 +2,7 @@
 
 import sys
 
+import webhal
 from webhal.task import Wait
 
 TYPE_CHECKING = False
@@ -51,8 +52,7 @@ class Topic:
 
         def __new__(cls, *values: "Any", **options: "Any") -> "Topic":
             if cls is Topic and "url" in options:
-                port_of_webhal = "webhal_%s.topics" % sys.implementation.name
-                cls = __import__(port_of_webhal, None, None, ("RedisTopic",)).RedisTopic
+                cls = webhal.platform("topics").RedisTopic
             return super().__new__(cls)
 
     if TYPE_CHECKING:

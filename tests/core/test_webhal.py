@@ -45,11 +45,38 @@ def test_the_names_of_testing():
 
 
 def test_what_makes_room_for_another_module_is_there_to_be_loaded_again():
-    for name in webhal._SPARE.split():
-        assert getattr(webhal, name).__name__ == "webhal." + name
+    asked = []
+
+    class Modules:
+        def __contains__(self, name):
+            asked.append(name)
+            return False
+
+    class System:
+        modules = Modules()
+
+    webhal.sys = System
+    try:
+        webhal.make_room()
+    finally:
+        webhal.sys = sys
+    assert asked
+    for name in asked:
+        assert getattr(webhal, name[len("webhal.") :]).__name__ == name
 
 
 if sys.implementation.name == "cpython":
+
+    def test_a_module_of_this_platforms_port():
+        import webhal_cpython.network
+
+        assert webhal.platform("network") is webhal_cpython.network
+        try:
+            webhal.platform("signal")
+        except ImportError:
+            pass
+        else:
+            raise AssertionError("a PC tells no signal")
 
     def test_dir_has_the_names():
         applications_import = "App HTTPError Request Response Server Topic abort redirect serve sleep_ms"
