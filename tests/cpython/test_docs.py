@@ -61,7 +61,7 @@ def test_main_job_of_the_readme_serves(start, curl):
 
 
 def test_files_and_folders_that_are_named_exist():
-    for page in ("README.md", "docs/application.md"):
+    for page in ("README.md", "docs/application.md", "ports/cpython/README.md"):
         for target in re.findall(r"\]\(([^):]+)\)", (ROOT / page).read_text("utf-8")):
             assert (ROOT / page).parent.joinpath(target).exists(), target
 
@@ -72,9 +72,25 @@ def test_readme_of_the_core_has_a_line_for_each_file():
     assert sorted(told) == sorted([*(file.name for file in folder.glob("*.py")), "testing/"])
 
 
-def test_functions_that_the_readme_of_the_core_names_exist():
-    folder = ROOT / "core/webhal"
-    places = re.findall(r"(\w+\.py): ((?:`[\w.]+`(?:, | and )?)+)", (folder / "README.md").read_text("utf-8"))
+def test_readme_of_the_pcs_port_has_a_line_for_each_file():
+    folder = ROOT / "ports/cpython/webhal_cpython"
+    told = []
+    inner = ""
+    lines = re.findall(r"(?m)^ {8}( {4})?(\w+(?:\.py|/)) +\S", (ROOT / "ports/cpython/README.md").read_text("utf-8"))
+    for indented, name in lines:
+        inner = inner if indented else name if name.endswith("/") else ""
+        told.append(inner + name if indented else name)
+    files = [file.relative_to(folder) for file in folder.rglob("*.py")]
+    assert sorted(told) == sorted([*map(str, files), *{f"{file.parent}/" for file in files if file.parent.name}])
+
+
+@pytest.mark.parametrize(
+    "readme, folder",
+    [("core/webhal/README.md", "core/webhal"), ("ports/cpython/README.md", "ports/cpython/webhal_cpython")],
+)
+def test_functions_that_the_readmes_of_core_and_port_name_exist(readme, folder):
+    folder = ROOT / folder
+    places = re.findall(r"([\w/]+\.py): ((?:`[\w.]+`(?:, | and )?)+)", (ROOT / readme).read_text("utf-8"))
     assert places
     for file, names in places:
         for name in re.findall(r"`(?:\w+\.)?(\w+)`", names):
