@@ -2,7 +2,6 @@
 
 import sys
 
-import webhal
 from webhal.task import Wait
 
 TYPE_CHECKING = False
@@ -52,6 +51,8 @@ class Topic:
 
         def __new__(cls, *values: "Any", **options: "Any") -> "Topic":
             if cls is Topic and "url" in options:
+                import webhal
+
                 cls = webhal.platform("topics").RedisTopic
             return super().__new__(cls)
 

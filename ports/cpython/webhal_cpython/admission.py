@@ -179,7 +179,7 @@ class Admission(_Base):
 
     def wait(self, timeout_ms: int) -> list[Any]:
         if self._arrivals or self._paused:
-            self._make_room()
+            self._tick()
         ready: list[Any] = super().wait(timeout_ms)
         if self._own.isdisjoint(ready):
             return ready
@@ -206,13 +206,13 @@ class Admission(_Base):
     def _take(self, entrance: _Entrance) -> None:
         """Accept from the system, and begin to prepare. OSError: the system has no socket to spare."""
         for _ in range(_ACCEPTS if entrance.open else 0):
-            if len(self._arrivals) >= _MOST and not self._replace():
+            if len(self._arrivals) >= _MOST and not self._make_room():
                 self._pause(entrance)
                 return
             try:
                 pair = super().accept(entrance.listener)
             except OSError:
-                if not self._replace():
+                if not self._make_room():
                     raise
                 continue
             if not pair:
@@ -254,7 +254,7 @@ class Admission(_Base):
         except OSError:  # a preparation has closed it, as ssl does where it fails to wrap it, so no poller knows it
             del self._watched[arrival.fileno()]
 
-    def _make_room(self) -> None:
+    def _tick(self) -> None:
         """Close who is late, and watch listeners again."""
         now = self.ticks_ms()
         while self._arrivals:
@@ -277,8 +277,8 @@ class Admission(_Base):
         oldest = next(iter(self._arrivals), None)
         return oldest if oldest and self.ticks_ms() - oldest.since >= _SAFE_MS else None
 
-    def _replace(self) -> bool:
-        """Close that one; False where there is none."""
+    def _make_room(self) -> bool:
+        """Close that one; return whether there was one."""
         oldest = self._old()
         if oldest:
             self._turn_away(oldest)

@@ -140,8 +140,8 @@ class _Systemd:
 # -- a supervisor -----------------------------------------------------------------------------------------
 
 
-class Supervisor:
-    """Who started this process as one of its workers, and keeps its listeners."""
+class SupervisorChannel:
+    """A worker's side of what passes between it and its supervisor, who started it and keeps the listeners."""
 
     def __init__(self, descriptor: int) -> None:
         import fcntl
@@ -200,7 +200,7 @@ class Supervisor:
 
 # Taken out of the environment, for they are not meant for programs that this one starts.
 _descriptor = os.environ.pop(SUPERVISOR, "")
-supervisor = Supervisor(int(_descriptor)) if _descriptor else None
+supervisor = SupervisorChannel(int(_descriptor)) if _descriptor else None
 _systemd = None
 if os.environ.get("LISTEN_PID") == str(os.getpid()):
     _systemd = _Systemd(int(os.environ.pop("LISTEN_FDS", "0")))

@@ -1,8 +1,8 @@
 """Other people's applications under webhal's server: what app.mount makes of an ASGI or a WSGI application.
 
 Here live which of the two an application is, and what both have in common as something that is mounted. One request and
-its answer are in exchange.py; the two interfaces in asgi.py, websocket.py and wsgi.py. A mounted application is served
-in asyncio, so importing this lets the server be (Server.run).
+its answer are in exchange.py; the two interfaces in asgi.py, with http.py and websocket.py, and in wsgi.py. A mounted
+application is served in asyncio, so importing this lets the server be (Server.run).
 """
 
 import inspect

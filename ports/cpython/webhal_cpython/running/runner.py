@@ -42,21 +42,14 @@ class Runner:
         settings: Settings,
         logs: Logs,
         output: Output,
-        name: str = "",
-        network: Callable[[], Any] = Network,
-        listen: Callable[..., tuple[Any, int, str]] = listen,
+        name: str,
     ) -> None:
-        """
-        name: of the one variable whose App is served; "": whichever runs
-        network: makes one for each server whose file has none of its own
-        listen: what webhal.starting.listen promises, for who has a listener already, or another kind of one
-        """
+        """name: of the one variable whose App is served; "": whichever runs"""
         self.settings = settings
         self.logs = logs
         self.output = output
         self.name = name
-        self.network = network
-        self.listen = listen
+        self.network: Callable[[], Any] = Network  # makes one for each server whose file has none of its own
         self.proxies = TrustedProxies(settings["trusted"].split(","))
         self.show = False  # print what holds instead of serving
         self.renewed: list[Callable[[], None]] = []  # called at SIGHUP and SIGUSR1: what opens or reads its files anew
@@ -110,7 +103,7 @@ class Runner:
         host = listeners.SCHEME + settings["uds"] if settings["uds"] else settings["host"]
         option, plain = "--port", None
         try:
-            server.adopt(*self.listen(server.network, port, host, server.connections))
+            server.adopt(*listen(server.network, port, host, server.connections))
             network: Any = server.network
             if settings["redirect-port"] is not None and hasattr(network, "listen_plain"):
                 to = network.local_port(server.listener)
