@@ -81,7 +81,7 @@ def __getattr__(name: str) -> object:
             from importlib.metadata import version
 
             return version("webhal")
-    if not name or name[:1] == "_" or ":" in name:
+    if not name or name[:1] == "_":
         raise AttributeError(name)
     start = _NAMES.find(" " + name + ":") + 1
     home = "webhal." + (_NAMES[start + len(name) + 1 : _NAMES.find(" ", start)] if start else name)
