@@ -1,7 +1,8 @@
 """What tests with real servers and real clients share.
 
 `start` runs a server as a process of its own and reads what it prints; `curl`, `telnet`, `dump_dom` and `browser` (a
-headless Chromium) are clients. A client that is missing skips the test, under CI it fails it.
+headless Chromium) are clients. A client that is missing skips the test, under CI it fails it. `logged` is what the
+server of a test's own process logs, `deploy` the command.
 """
 
 import base64
@@ -17,6 +18,9 @@ import time
 from pathlib import Path
 
 import pytest
+
+import webhal.log
+from webhal_cpython import cli
 
 PATIENCE_S = 60  # for what takes a moment; the rest is for a machine under load
 
@@ -273,3 +277,24 @@ def _read(terminal):
         return os.read(terminal, 1024)
     except OSError:  # Linux's way to say that the other end is closed
         return b""
+
+
+@pytest.fixture
+def logged():
+    """What was logged; a test that expects something takes it out."""
+    errors = []
+    webhal.log.report = errors.append
+    yield errors
+    webhal.log.report = None
+    assert not errors
+
+
+@pytest.fixture
+def deploy(capsys):
+    """deploy(…) is (exit code, standard output, standard error)."""
+
+    def deploy(*arguments):
+        code = cli.main(["deploy", *map(str, arguments)])
+        return code, *capsys.readouterr()
+
+    return deploy

@@ -79,17 +79,6 @@ def board(micropython):
         each.stop()
 
 
-@pytest.fixture
-def deploy(capsys):
-    """deploy(…) is (exit code, standard output, standard error)."""
-
-    def deploy(*arguments):
-        code = cli.main(["deploy", *map(str, arguments)])
-        return code, *capsys.readouterr()
-
-    return deploy
-
-
 def get(board, path="/"):
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open(board.url + path, timeout=30) as answer:

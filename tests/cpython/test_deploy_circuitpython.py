@@ -73,17 +73,6 @@ def board(micropython):
         each.stop()
 
 
-@pytest.fixture
-def deploy(capsys):
-    """deploy(…) is (exit code, standard output, standard error)."""
-
-    def deploy(*arguments):
-        code = cli.main(["deploy", *map(str, arguments)])
-        return code, *capsys.readouterr()
-
-    return deploy
-
-
 def by_drive(board):
     return "--to", board.folder, "--console", board.console
 

@@ -10,7 +10,6 @@ import hosted
 import pytest
 from hosted import PATIENCE_S, run, serving
 
-import webhal.log
 import webhal_cpython.hosting  # noqa: F401  asyncio can wait for what is webhal's
 from webhal import App, HTTPError, Topic, serve, sleep_ms
 from webhal.sse import EventStream
@@ -19,22 +18,14 @@ from webhal.topic import Event
 from webhal.websocket import websocket
 from webhal_cpython.network import Network, SelectNetwork
 
+pytestmark = pytest.mark.usefixtures("logged")
+
 
 @pytest.fixture(autouse=True, params=["asyncio", "uvloop"])
 def loop(request, monkeypatch):
     """Each test in a loop of each."""
     runner = pytest.importorskip(request.param).run
     monkeypatch.setitem(globals(), "run", lambda main: hosted.run(main, runner))
-
-
-@pytest.fixture(autouse=True)
-def logged():
-    """What was logged; a test that expects something takes it out."""
-    errors = []
-    webhal.log.report = errors.append
-    yield errors
-    webhal.log.report = None
-    assert not errors
 
 
 async def ask(port, path, method="GET", body=b"", fields=""):

@@ -16,7 +16,6 @@ from hosted import PATIENCE_S, run, serving
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-import webhal.log
 from webhal import App, Response
 from webhal.testing import TestClient
 from webhal_cpython import mounting
@@ -26,17 +25,8 @@ from webhal_cpython.mounting.wsgi import WSGI
 from webhal_cpython.network import ListenError
 from webhal_cpython.threads import Threads
 
+pytestmark = pytest.mark.usefixtures("logged")
 MEGABYTE = 1 << 20
-
-
-@pytest.fixture(autouse=True)
-def logged():
-    """What was logged; a test that expects something takes it out."""
-    errors = []
-    webhal.log.report = errors.append
-    yield errors
-    webhal.log.report = None
-    assert not errors
 
 
 def mounted(foreign):
