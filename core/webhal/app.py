@@ -120,7 +120,8 @@ class App:
     def on(self, event: str) -> "Callable[[H], H]":
         """Decorator: call the function when the server tells of `event`.
 
-        "listen" (address, port)        "connect" (client)         "link" ("up" or "down")
+        "listen" (the host that was named, else the address, and the port)
+        "connect" (client)         "link" ("up" or "down")
         "response" (request, status, bytes of body; -1 for a streamed one that does not promise how many)
         "start"    (): before it serves; what it raises ends App.run
         "stop"     (): when the last request is answered; within ten seconds from when the server was told to stop

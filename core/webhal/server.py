@@ -127,7 +127,7 @@ class Server:
         if self.listener:  # else the next tick makes another
             self.network.watch(self.listener, True, False)
         self.tick()
-        self.app.emit("listen", self.network.address(), port)
+        self.app.emit("listen", host or self.network.address(), port)
 
     def run(self) -> None:
         """Serve until `stop` or Ctrl-C, finish what runs, and close; Ctrl-C while the server stops ends it at once.

@@ -193,6 +193,18 @@ def test_requests_have_what_the_client_sent():
         assert found["client"] == ("192.0.2.3", 49153)
 
 
+def test_the_address_listened_on_is_told():
+    for host, address in (("", "192.0.2.1"), ("127.0.0.1", "127.0.0.1")):
+        app = App()
+        told = []
+        app.on("listen")(lambda address, port, told=told: told.append((address, port)))
+        with serve(app) as bench:
+            bench.server.close()
+            told.clear()
+            bench.server.open(8080, host)
+        assert told == [(address, 8080)]
+
+
 def test_events():
     app = App()
     seen = []
