@@ -40,7 +40,9 @@ class MultiDict:
         if head:
             name = name.lower()
         if sys.implementation.name == "cpython":
-            if self.known is None and (head.count(b"\n") if head else len(self.pairs)) > _MANY:
+            if head:
+                return values_of(head, name)
+            if self.known is None and len(self.pairs) > _MANY:
                 self.known = {}
                 for known, value in self.items():
                     self.known.setdefault(known, []).append(value)
@@ -66,7 +68,9 @@ class MultiDict:
         values = self.getlist(name)
         if not values:
             return default
-        return ("; " if name.lower() == "cookie" else ", ").join(values) if self.head else values[0]
+        if len(values) == 1 or not self.head:
+            return values[0]
+        return ("; " if name.lower() == "cookie" else ", ").join(values)
 
     def __getitem__(self, name: str) -> str:
         """The same. Raises HTTPError(400) where there is none: that the client did not send it is its fault."""
@@ -106,17 +110,6 @@ def fields(head: bytes, name: str = "") -> "list[tuple[str, str]]":
     """The fields of a head, names in lower case, or those called `name`; of a refused head what looks like a field."""
     wanted = name.encode()
     pairs = []
-    if sys.implementation.name == "cpython":
-        if wanted and b":" not in wanted:  # the same, in C, for a copy of the head
-            known = head.lower()
-            mark = b"\r\n%s:" % wanted
-            begin = known.find(mark)
-            while begin >= 0:
-                begin += len(mark)
-                end = known.find(b"\r\n", begin)
-                pairs.append((name, decode((head[begin:end] if end >= 0 else head[begin:]).strip())))
-                begin = known.find(mark, end) if end >= 0 else -1
-            return pairs
     stop = head.find(b"\r\n")
     while stop >= 0:
         begin = stop + 2
@@ -128,6 +121,25 @@ def fields(head: bytes, name: str = "") -> "list[tuple[str, str]]":
             if not wanted or known == wanted:
                 pairs.append((name or decode(known), decode(head[colon + 1 : end].strip())))
     return pairs
+
+
+if sys.implementation.name == "cpython":
+
+    def values_of(head: bytes, name: str) -> "list[str]":
+        """The values of the field `name`, in lower case, as `fields` has them: found in C, for a copy of the head."""
+        values: "list[str]" = []
+        if not name or ":" in name:
+            return values
+        mark = b"\r\n%s:" % name.encode()
+        known = head.lower()
+        begin = known.find(mark)
+        while begin >= 0:
+            begin += len(mark)
+            end = known.find(b"\r\n", begin)
+            value = (head[begin:end] if end >= 0 else head[begin:]).strip()
+            values.append(str(value, "ascii") if value.isascii() else decode(value))
+            begin = known.find(mark, end) if end >= 0 else -1
+        return values
 
 
 def decode(data: bytes) -> str:
