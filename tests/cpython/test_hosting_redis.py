@@ -166,6 +166,25 @@ def test_a_redis_that_comes_later_and_one_that_hangs(redis):
     run(main())
 
 
+def test_what_takes_one_cancellation_for_something_else_ends_all_the_same(redis, monkeypatch):
+    async def read(topic, client):
+        topic.loaded.set()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(PATIENCE_S)
+        await asyncio.sleep(PATIENCE_S)
+
+    monkeypatch.setattr(topics.RedisTopic, "_read", read)
+
+    async def main():
+        topic = Topic("t", url=redis.url)
+        await topic.connect()
+        topic.task.cancel()
+        await asyncio.wait([topic.task], timeout=PATIENCE_S / 2)
+        assert topic.task.cancelled()
+
+    run(main())
+
+
 def test_a_value_that_takes_the_place_of_one_on_its_way_is_published(redis):
     async def main():
         topic = Topic("t", url=redis.url, keep=1)

@@ -23,6 +23,7 @@ except ImportError:
 
 _RETRY_S = 1  # between two tries of a Redis that cannot be reached, or refuses
 _ANSWER_S = 10  # that Redis has to answer
+_CANCEL_S = 0.1  # between two cancellations of what does not end
 _BLOCK_MS = 2000  # that Redis waits for an entry; then it is seen whether the stream is still the one that it was
 _logger = logging.getLogger("webhal.error")
 
@@ -99,9 +100,14 @@ class RedisTopic(Topic):
     async def _run(self) -> None:
         """Write and read, until the loop ends."""
         async with redis.asyncio.Redis(connection_pool=self.pool) as client:
+            tasks = {asyncio.ensure_future(work(client)) for work in (self._write, self._read)}
             try:
-                await asyncio.gather(self._write(client), self._read(client))
+                await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
             finally:
+                while tasks:  # again and again: redis-py may take one cancellation for the end of a time-out
+                    for task in tasks:
+                        task.cancel()
+                    tasks = (await asyncio.wait(tasks, timeout=_CANCEL_S))[1]
                 await self.pool.aclose()
 
     async def _write(self, client: Any) -> None:
