@@ -176,11 +176,12 @@ def test_what_takes_one_cancellation_for_something_else_ends_all_the_same(redis,
     monkeypatch.setattr(topics.RedisTopic, "_read", read)
 
     async def main():
+        others = asyncio.all_tasks()
         topic = Topic("t", url=redis.url)
         await topic.connect()
         topic.task.cancel()
         await asyncio.wait([topic.task], timeout=PATIENCE_S / 2)
-        assert topic.task.cancelled()
+        assert topic.task.cancelled() and asyncio.all_tasks() == others
 
     run(main())
 
