@@ -74,7 +74,11 @@ def test_clients_that_end_their_side_leave_nothing(server):
             other.echo(b"%d" % n)
             if n == 10:
                 before = used(server)
-        assert used(server) - before < NOISE
+        for _ in range(100):  # the last may not have been seen to leave
+            if used(server) - before < NOISE:
+                break
+        else:
+            raise AssertionError(used(server) - before)
 
 
 def test_an_event_reaches_all(server):
