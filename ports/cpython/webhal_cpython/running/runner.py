@@ -210,7 +210,8 @@ class Runner:
     def join(self) -> None:
         """Wait until the file's threads that serve have ended."""
         for thread in self.threads:
-            thread.join()
+            while thread.is_alive():  # a signal that comes just before a wait does not end it
+                thread.join(_THREAD_S)
 
 
 def _last_threads() -> bool:
